@@ -1,0 +1,198 @@
+/*-------------------------------------------------------------------------
+ *
+ * text.c
+ *	  Pieces of a statement's own text, for advice.
+ *
+ * The text is read by the server's scanner, so comments, quoted names and
+ * dollar quotes are never mistaken for syntax, and what the user wrote is
+ * given back as he wrote it.  The text has passed the parser: the scanner
+ * finds no error in it.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/keywords.h"
+#include "lib/stringinfo.h"
+#include "parser/scanner.h"
+#include "plan/advice.h"
+
+/* A scan of one text: the current token and where it stands. */
+typedef struct ZdmScan
+{
+	const char *sql;
+	core_yyscan_t scanner;
+	core_yy_extra_type extra;
+	int			token;			/* 0 at the end */
+	int			start;			/* byte offsets of the token */
+	int			end;
+	int			prev_end;		/* of the token before */
+} ZdmScan;
+
+static void
+scan_next(ZdmScan *scan)
+{
+	core_YYSTYPE value;
+	YYLTYPE		location = 0;
+
+	scan->prev_end = scan->end;
+	scan->token = core_yylex(&value, &location, scan->scanner);
+	if (scan->token == 0)
+	{
+		scan->start = scan->end = strlen(scan->sql);
+		return;
+	}
+	scan->start = location;
+	/* the scanner ends the current token with a zero byte in its own copy */
+	scan->end = location + strlen(scan->extra.scanbuf + location);
+}
+
+/* Start at the first token.  scan must not move: the scanner points into it. */
+static void
+scan_begin(ZdmScan *scan, const char *sql)
+{
+	memset(scan, 0, sizeof(ZdmScan));
+	scan->sql = sql;
+	scan->scanner = scanner_init(sql, &scan->extra, &ScanKeywords,
+								 ScanKeywordTokens);
+	scan->extra.escape_string_warning = false;
+	scan_next(scan);
+}
+
+static void
+scan_end(ZdmScan *scan)
+{
+	scanner_finish(scan->scanner);
+}
+
+/* Is the token this keyword?  A quoted name is none, whatever it spells. */
+static bool
+scan_at_keyword(const ZdmScan *scan, const char *keyword)
+{
+	int			kwnum = ScanKeywordLookup(keyword, &ScanKeywords);
+
+	return kwnum >= 0 && scan->token == ScanKeywordTokens[kwnum];
+}
+
+static bool
+scan_skip_keyword(ZdmScan *scan, const char *keyword)
+{
+	if (!scan_at_keyword(scan, keyword))
+		return false;
+	scan_next(scan);
+	return true;
+}
+
+/* Go past a name with dots, which may stand in parentheses or have a star. */
+static void
+scan_skip_name(ZdmScan *scan)
+{
+	bool		parenthesis = scan->token == '(';
+
+	if (parenthesis)
+		scan_next(scan);
+	scan_next(scan);
+	while (scan->token == '.')
+	{
+		scan_next(scan);
+		scan_next(scan);
+	}
+	if (parenthesis || scan->token == '*')
+		scan_next(scan);
+}
+
+/*
+ * The text with the insertion put after the first token that is the keyword,
+ * with a blank before it; the text as it is where there is no such token.
+ */
+char *
+zdm_sql_insert_after(const char *sql, const char *keyword, const char *insertion)
+{
+	ZdmScan		scan;
+	char	   *result = NULL;
+
+	scan_begin(&scan, sql);
+	while (scan.token != 0 && !scan_at_keyword(&scan, keyword))
+		scan_next(&scan);
+	if (scan.token != 0)
+		result = psprintf("%.*s %s%s", scan.end, sql, insertion, sql + scan.end);
+	scan_end(&scan);
+	return result ? result : pstrdup(sql);
+}
+
+/*
+ * Go to the first action of ALTER TABLE and its like.  A table may be called
+ * "view" or "if", so each word is looked for only where it can stand.
+ */
+static void
+scan_skip_alter_head(ZdmScan *scan, bool missing_ok)
+{
+	scan_skip_keyword(scan, "alter");
+	if (!scan_skip_keyword(scan, "foreign"))
+		scan_skip_keyword(scan, "materialized");
+	scan_next(scan);			/* TABLE, INDEX, VIEW, ... */
+	if (missing_ok)
+	{
+		scan_skip_keyword(scan, "if");
+		scan_skip_keyword(scan, "exists");
+	}
+	scan_skip_keyword(scan, "only");
+	scan_skip_name(scan);
+}
+
+/* Go past one action: to the comma after it, a semicolon, or the end. */
+static void
+scan_skip_action(ZdmScan *scan)
+{
+	int			depth = 0;
+
+	for (; scan->token != 0; scan_next(scan))
+	{
+		if (scan->token == '(' || scan->token == '[')
+			depth++;
+		else if (scan->token == ')' || scan->token == ']')
+			depth--;
+		else if (depth == 0 && (scan->token == ',' || scan->token == ';'))
+			break;
+	}
+}
+
+/*
+ * The source text of one command of an ALTER TABLE, without the comma; the
+ * whole statement where the text has no such part, as when C code handed in
+ * a parse tree that was not made from it.
+ */
+char *
+zdm_sql_action(const ZdmDdl *ddl, Node *cmd)
+{
+	Node	   *stmt = ddl->stmt;
+	ZdmScan		scan;
+	ListCell   *lc;
+	char	   *result = NULL;
+
+	if (stmt && IsA(stmt, RawStmt))
+		stmt = ((RawStmt *) stmt)->stmt;
+	if (stmt == NULL || !IsA(stmt, AlterTableStmt))
+		return pstrdup(ddl->sql);
+
+	scan_begin(&scan, ddl->sql);
+	scan_skip_alter_head(&scan, ((AlterTableStmt *) stmt)->missing_ok);
+	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
+	{
+		int			start = scan.start;
+
+		scan_skip_action(&scan);
+		if (lfirst(lc) == (void *) cmd)
+		{
+			if (scan.prev_end > start)
+				result = pnstrdup(ddl->sql + start, scan.prev_end - start);
+			break;
+		}
+		if (scan.token == ',')
+			scan_next(&scan);
+	}
+	scan_end(&scan);
+	return result ? result : pstrdup(ddl->sql);
+}
