@@ -55,7 +55,7 @@ PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq (,$(PGXS))
 include $(PGXS)
 else
-all install installcheck clean uninstall headercheck:
+all install installcheck clean uninstall:
 	@echo 'no PGXS for PG_CONFIG=$(PG_CONFIG): install the server headers (Debian: postgresql-server-dev-NN), or run "make setup"' >&2; exit 1
 endif
 
