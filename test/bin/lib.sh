@@ -60,7 +60,7 @@ zdm_clear_pg_env() {
 	local name
 
 	for name in $(compgen -e PG); do
-		[ "$name" = PG_CONFIG ] || unset "$name"
+		[[ $name = PG_* ]] || unset "$name"
 	done
 	unset TEMP_CONFIG
 }
