@@ -1,0 +1,3 @@
+\set id random(1, 500000)
+SELECT company_name, plan FROM customer WHERE id = :id;
+UPDATE customer SET plan = 'pro' WHERE id = :id;
