@@ -1,0 +1,277 @@
+/*-------------------------------------------------------------------------
+ *
+ * constraint.c
+ *	  Adding constraints to a table that exists.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "ddl/ddl.h"
+
+static bool
+is_foreign(const ZdmRel *rel)
+{
+	return rel->relkind == RELKIND_FOREIGN_TABLE || rel->relkind == RELKIND_VIEW;
+}
+
+/* For people: what, with the constraint's name if it has one. */
+static const char *
+describe(const Constraint *con, const char *what)
+{
+	return con->conname ? psprintf("%s \"%s\"", what, con->conname) : what;
+}
+
+/* Does this statement drop a CHECK of the column?  Dropping comes first. */
+static bool
+drops_check_of(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
+{
+	ListCell   *lc;
+
+	if (ddl->alter == NULL)
+		return false;
+	foreach(lc, ddl->alter->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+		ZdmConstraint *con;
+
+		if (cmd->subtype != AT_DropConstraint)
+			continue;
+		con = ddl_constraint(rel, cmd->name);
+		if (con != NULL && con->contype == CONSTRAINT_CHECK &&
+			bms_is_member(col->attnum, ddl_constraint_columns(con)))
+			return true;
+	}
+	return false;
+}
+
+/* Would SET NOT NULL have to read the relation or one of its children? */
+static bool
+not_null_is_unproven(ZdmDdl *ddl, ZdmRel *rel, const char *column)
+{
+	ListCell   *lc;
+
+	if (ddl_added_column(ddl, column) != NULL)
+		return true;
+	foreach(lc, ddl_alter_recurses(ddl) ? ddl_rel_tree(ddl, rel) : list_make1(rel))
+	{
+		ZdmRel	   *member = lfirst(lc);
+		ZdmCol	   *col;
+
+		if (is_foreign(member) || member->relkind == RELKIND_PARTITIONED_TABLE)
+			continue;
+		col = ddl_col(ddl, member, column, true);
+		if (col != NULL && !col->not_null &&
+			(!ddl_col_proven_not_null(ddl, member, col) || drops_check_of(ddl, member, col)))
+			return true;
+	}
+	return false;
+}
+
+/* ALTER COLUMN ... SET NOT NULL, and the NOT NULL constraints of 18 */
+void
+ddl_set_not_null(ZdmDdl *ddl, ZdmRel *rel, Node *node, const char *column)
+{
+	ZdmCol	   *col = ddl_alter_col(ddl, rel, column, false);
+	bool		unchecked = IsA(node, Constraint) && ((Constraint *) node)->skip_validation;
+
+	if (col == NULL || (col->not_null && ddl_added_column(ddl, column) == NULL))
+		return;
+	if (!unchecked && !is_foreign(rel) && not_null_is_unproven(ddl, rel, column))
+	{
+		ddl_scan(ddl, rel);
+		ddl_lock_hazard(ddl, ZDM_RULE_SET_NOT_NULL, rel, node, column,
+						"setting column \"%s\" NOT NULL would read all of %s",
+						column, ddl_rel_describe(rel));
+	}
+	ddl_rejects_old_writers(ddl, rel, node, list_make1(makeString(unconstify(char *, column))),
+							CONSTR_NOTNULL, NULL,
+							psprintf("NOT NULL of column \"%s\"", column));
+}
+
+/* ADD CHECK */
+static void
+add_check(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
+{
+	if (!compat_constraint_node_is_enforced(con))
+		return;
+	if (!con->skip_validation && !is_foreign(rel))
+	{
+		ddl_scan(ddl, rel);
+		ddl_lock_hazard(ddl, ZDM_RULE_ADD_CHECK_CONSTRAINT, rel, (Node *) con, NULL,
+						"adding %s would read all of %s",
+						describe(con, "CHECK constraint"), ddl_rel_describe(rel));
+	}
+	ddl_rejects_old_writers(ddl, rel, (Node *) con, NIL, CONSTR_CHECK, con->raw_expr,
+							describe(con, "CHECK constraint"));
+}
+
+/* Is a key column nullable, so that PRIMARY KEY sets it NOT NULL? */
+static bool
+has_nullable(ZdmDdl *ddl, ZdmRel *rel, List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		ZdmCol	   *col = ddl_alter_col(ddl, rel, strVal(lfirst(lc)), false);
+
+		if (col != NULL && !col->not_null)
+			return true;
+	}
+	return false;
+}
+
+/* Locks on partitions, and on the children of a column that gets NOT NULL */
+static void
+lock_children_of_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
+{
+	if (!rel->has_children || !ddl_alter_recurses(ddl))
+		return;
+	if (rel->relkind == RELKIND_PARTITIONED_TABLE)
+		ddl_lock_tree(ddl, rel, COMPAT_INDEX_CONSTRAINT_PARTITION_LOCK);
+	if (con->contype == CONSTR_PRIMARY && has_nullable(ddl, rel, con->keys))
+		ddl_lock_tree(ddl, rel, AccessExclusiveLock);
+}
+
+/* ADD UNIQUE, ADD PRIMARY KEY: builds the index under the statement's lock */
+static void
+add_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
+{
+	bool		primary = con->contype == CONSTR_PRIMARY;
+	const char *what = describe(con, primary ? "PRIMARY KEY" : "UNIQUE constraint");
+	ListCell   *lc;
+
+	foreach(lc, con->keys)
+		(void) ddl_alter_col(ddl, rel, strVal(lfirst(lc)), false);
+
+	lock_children_of_key(ddl, rel, con);
+	/* ONLY a partitioned table: the index has no storage and stays invalid */
+	if (rel->relkind != RELKIND_PARTITIONED_TABLE || ddl_alter_recurses(ddl))
+	{
+		ddl_scan(ddl, rel);
+		ddl_lock_hazard(ddl, primary ? ZDM_RULE_ADD_PRIMARY_KEY : ZDM_RULE_ADD_UNIQUE_CONSTRAINT,
+						rel, (Node *) con, NULL,
+						"adding %s would build its index while reads and writes of %s are blocked",
+						what, ddl_rel_describe(rel));
+	}
+	ddl_rejects_old_writers(ddl, rel, (Node *) con, con->keys, con->contype, NULL, what);
+}
+
+/* Nullable columns of an index that is to become the primary key */
+static List *
+nullable_columns(ZdmDdl *ddl, ZdmRel *rel, const ZdmIndex *index)
+{
+	List	   *columns = NIL;
+
+	for (int i = 0; i < index->nkeyatts; i++)
+	{
+		const char *name = ddl_attname(rel, index->attnums[i]);
+		ZdmCol	   *col = ddl_col(ddl, rel, name, true);
+
+		if (col != NULL && !col->not_null)
+			columns = lappend(columns, makeString(unconstify(char *, name)));
+	}
+	return columns;
+}
+
+/* ADD UNIQUE / PRIMARY KEY USING INDEX; the index rejects duplicates already */
+static void
+use_index(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
+{
+	RangeVar	rv = {.type = T_RangeVar};
+	ZdmRel	   *indexrel;
+	ZdmIndex   *index;
+	List	   *columns;
+	ListCell   *lc;
+
+	rv.schemaname = unconstify(char *, rel->nspname);
+	rv.relname = con->indexname;
+	indexrel = ddl_rel(ddl, &rv, false);
+	if (indexrel == NULL || con->contype != CONSTR_PRIMARY)
+		return;
+	index = ddl_index(indexrel->relid);
+	columns = index != NULL ? nullable_columns(ddl, rel, index) : NIL;
+	if (columns == NIL)
+		return;
+
+	if (rel->has_children && ddl_alter_recurses(ddl))
+		ddl_lock_tree(ddl, rel, AccessExclusiveLock);
+	foreach(lc, columns)
+	{
+		const char *column = strVal(lfirst(lc));
+
+		if (!not_null_is_unproven(ddl, rel, column))
+			continue;
+		ddl_scan(ddl, rel);
+		ddl_lock_hazard(ddl, ZDM_RULE_PRIMARY_KEY_NULLABLE_INDEX, rel, (Node *) con, column,
+						"PRIMARY KEY USING INDEX \"%s\" would read all of %s, because column \"%s\" is nullable",
+						con->indexname, ddl_rel_describe(rel), column);
+		break;
+	}
+	ddl_rejects_old_writers(ddl, rel, (Node *) con, columns, CONSTR_NOTNULL, NULL,
+							describe(con, "PRIMARY KEY"));
+}
+
+/* ADD EXCLUDE */
+static void
+add_exclusion(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, con->exclusions)
+	{
+		IndexElem  *elem = linitial_node(IndexElem, lfirst(lc));
+
+		if (elem->name != NULL)
+			columns = lappend(columns, makeString(elem->name));
+	}
+	if (rel->relkind == RELKIND_PARTITIONED_TABLE && ddl_alter_recurses(ddl))
+		ddl_lock_tree(ddl, rel, COMPAT_INDEX_CONSTRAINT_PARTITION_LOCK);
+	ddl_scan(ddl, rel);
+	ddl_lock_hazard(ddl, ZDM_RULE_ADD_EXCLUSION_CONSTRAINT, rel, (Node *) con, NULL,
+					"adding %s would build its index while reads and writes of %s are blocked",
+					describe(con, "EXCLUDE constraint"), ddl_rel_describe(rel));
+	ddl_rejects_old_writers(ddl, rel, (Node *) con, columns, CONSTR_EXCLUSION, NULL,
+							describe(con, "EXCLUDE constraint"));
+}
+
+/*
+ * ADD CONSTRAINT; also UNIQUE and PRIMARY KEY of an added column, with keys
+ * set.
+ */
+void
+ddl_add_constraint(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
+{
+	switch (con->contype)
+	{
+		case CONSTR_CHECK:
+			add_check(ddl, rel, con);
+			break;
+		case CONSTR_FOREIGN:
+			ddl_foreign_key(ddl, rel, con,
+							!con->skip_validation && compat_constraint_node_is_enforced(con));
+			break;
+		case CONSTR_UNIQUE:
+		case CONSTR_PRIMARY:
+			if (con->indexname != NULL)
+				use_index(ddl, rel, con);
+			else
+				add_key(ddl, rel, con);
+			break;
+		case CONSTR_EXCLUSION:
+			add_exclusion(ddl, rel, con);
+			break;
+		case CONSTR_NOTNULL:	/* a table constraint from 18 on */
+			if (con->keys != NIL)
+				ddl_set_not_null(ddl, rel, (Node *) con, strVal(linitial(con->keys)));
+			break;
+		default:
+			break;				/* not a constraint of a table */
+	}
+}

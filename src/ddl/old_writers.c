@@ -1,0 +1,291 @@
+/*-------------------------------------------------------------------------
+ *
+ * old_writers.c
+ *	  Does a new constraint reject rows that old clients may still write?
+ *
+ * On a column that was there before it does, as far as anyone can know.  On a
+ * column that the old version does not know, its INSERT leaves the default:
+ * what that does to the constraint can be found out.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_attrdef.h"
+#include "ddl/ddl.h"
+#include "ddl/script.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_node.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+
+/* What an INSERT that does not name a column leaves in it */
+typedef enum OmittedValue
+{
+	OMITTED_NULL,
+	OMITTED_CONSTANT,			/* the same value in every row */
+	OMITTED_VARIES				/* volatile, identity or generated */
+} OmittedValue;
+
+/* The stored default expression of a column, or NULL. */
+static Node *
+stored_default(ZdmRel *rel, const ZdmCol *col)
+{
+	Relation	pg_attrdef;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	Node	   *expr = NULL;
+
+	if (!OidIsValid(rel->relid) || col->attnum == 0)
+		return NULL;
+	pg_attrdef = table_open(AttrDefaultRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_attrdef_adrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(rel->relid));
+	ScanKeyInit(&keys[1], Anum_pg_attrdef_adnum, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(col->attnum));
+	scan = systable_beginscan(pg_attrdef, AttrDefaultIndexId, true, NULL, 2, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		adbin = heap_getattr(tuple, Anum_pg_attrdef_adbin,
+										 RelationGetDescr(pg_attrdef), &isnull);
+
+		if (!isnull)
+			expr = stringToNode(TextDatumGetCString(adbin));
+	}
+	systable_endscan(scan);
+	table_close(pg_attrdef, AccessShareLock);
+	return expr;
+}
+
+static OmittedValue
+omitted_value(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
+{
+	ColumnDef  *def = ddl_added_column(ddl, col->name);
+	Node	   *expr;
+
+	if (!col->has_default)
+		return OMITTED_NULL;
+	if (col->identity != '\0' || col->generated != '\0')
+		return OMITTED_VARIES;
+	if (def != NULL)
+	{
+		expr = ddl_coldef_default(def);
+		if (expr == NULL || ddl_expr_is_volatile(ddl, expr))
+			return OMITTED_VARIES;
+		return OMITTED_CONSTANT;
+	}
+	expr = stored_default(rel, col);
+	if (expr != NULL && contain_volatile_functions(expr))
+		return OMITTED_VARIES;
+	return OMITTED_CONSTANT;
+}
+
+/* Columns and calls of a raw CHECK expression */
+typedef struct CheckWalk
+{
+	ZdmDdl	   *ddl;
+	List	   *columns;		/* String */
+	bool		is_plain;		/* only column names, no whole rows */
+	bool		uses_script;	/* may need what only the script has */
+} CheckWalk;
+
+static bool
+check_walker(Node *node, CheckWalk *walk)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, ColumnRef))
+	{
+		Node	   *last = llast(((ColumnRef *) node)->fields);
+
+		if (IsA(last, String))
+			walk->columns = lappend(walk->columns, last);
+		else
+			walk->is_plain = false;
+		return false;
+	}
+	if (IsA(node, FuncCall) || IsA(node, TypeCast))
+		walk->uses_script = walk->ddl->script != NULL;
+	return raw_expression_tree_walker(node, check_walker, walk);
+}
+
+/* A column whose omitted value stands for it while a CHECK is looked at */
+typedef struct CheckValue
+{
+	ZdmDdl	   *ddl;
+	ZdmRel	   *rel;
+	const char *column;
+	Node	   *value;
+} CheckValue;
+
+static Node *
+check_column(ParseState *pstate, ColumnRef *ref)
+{
+	CheckValue *check = pstate->p_ref_hook_state;
+	const char *name = strVal(llast(ref->fields));
+	ZdmCol	   *col;
+
+	if (strcmp(name, check->column) == 0)
+		return copyObject(check->value);
+	col = ddl_alter_col(check->ddl, check->rel, name, true);
+	if (col == NULL)
+		return NULL;
+	return (Node *) makeVar(1, col->attnum != 0 ? col->attnum : MaxAttrNumber,
+							col->typid, col->typmod, col->collation, 0);
+}
+
+/* The value that an omitted column gets, as an analyzed expression, or NULL. */
+static Node *
+omitted_expression(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
+{
+	ColumnDef  *def = ddl_added_column(ddl, col->name);
+	ParseState *pstate = make_parsestate(NULL);
+	Node	   *expr;
+
+	if (!col->has_default)
+		return (Node *) makeNullConst(col->typid, col->typmod, col->collation);
+	if (def == NULL)
+		return stored_default(rel, col);
+	expr = ddl_coldef_default(def);
+	if (expr == NULL)
+		return NULL;
+	expr = transformExpr(pstate, copyObject(expr), EXPR_KIND_COLUMN_DEFAULT);
+	return coerce_to_target_type(pstate, expr, exprType(expr), col->typid, col->typmod,
+								 COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+}
+
+/*
+ * Would a CHECK reject a row in which the column has its omitted value?  The
+ * expression is folded as the planner does it; where other columns decide, it
+ * may.
+ */
+static bool
+check_rejects_omitted(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	CheckValue	check = {.ddl = ddl, .rel = rel, .column = col->name};
+	Node	   *expr;
+	Const	   *result;
+
+	check.value = omitted_expression(ddl, rel, col);
+	if (check.value == NULL)
+		return true;
+	pstate->p_pre_columnref_hook = check_column;
+	pstate->p_ref_hook_state = &check;
+	expr = transformExpr(pstate, copyObject(raw), EXPR_KIND_CHECK_CONSTRAINT);
+	expr = coerce_to_boolean(pstate, expr, "CHECK");
+	assign_expr_collations(pstate, expr);
+	expr = eval_const_expressions(NULL, expr);
+	if (!IsA(expr, Const))
+		return true;
+	result = (Const *) expr;
+	return !result->constisnull && !DatumGetBool(result->constvalue);
+}
+
+static bool
+check_rejects(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
+{
+	CheckWalk	walk = {.ddl = ddl, .is_plain = true};
+	ListCell   *lc;
+
+	check_walker(raw, &walk);
+	if (!walk.is_plain || walk.uses_script || !OidIsValid(col->typid))
+		return col->has_default;
+	foreach(lc, walk.columns)
+	{
+		ZdmCol	   *other = ddl_alter_col(ddl, rel, strVal(lfirst(lc)), true);
+
+		if (other == NULL || !OidIsValid(other->typid))
+			return col->has_default;
+	}
+	return check_rejects_omitted(ddl, rel, raw, col);
+}
+
+/* Does the constraint reject a row for what an omitted column is left with? */
+static bool
+rejects_omitted(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col, ConstrType contype, Node *check)
+{
+	OmittedValue value = omitted_value(ddl, rel, col);
+
+	switch (contype)
+	{
+		case CONSTR_NOTNULL:
+			return value == OMITTED_NULL;
+		case CONSTR_PRIMARY:
+			return value != OMITTED_VARIES;
+		case CONSTR_CHECK:
+			return check_rejects(ddl, rel, check, col);
+		case CONSTR_FOREIGN:
+			return value != OMITTED_NULL;
+		default:
+			return value == OMITTED_CONSTANT;	/* UNIQUE, EXCLUDE */
+	}
+}
+
+/*
+ * The column whose birth in a window voids the hazard, if any does: of those
+ * that do no harm when omitted, the newest.
+ */
+static ZdmCol *
+harmless_column(ZdmDdl *ddl, ZdmRel *rel, List *columns, ConstrType contype, Node *check)
+{
+	ZdmCol	   *best = NULL;
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		ZdmCol	   *col = ddl_alter_col(ddl, rel, strVal(lfirst(lc)), true);
+
+		if (col == NULL || rejects_omitted(ddl, rel, col, contype, check))
+			continue;
+		if (best == NULL || (col->is_new && !best->is_new) ||
+			(!best->is_new && col->attnum > best->attnum))
+			best = col;
+	}
+	return best;
+}
+
+void
+ddl_rejects_old_writers(ZdmDdl *ddl, ZdmRel *rel, Node *node, List *columns,
+						ConstrType contype, Node *check, const char *what)
+{
+	ZdmCol	   *harmless;
+	ZdmHazard  *hazard;
+	const char *column;
+
+	if (rel->is_exempt)
+		return;
+	if (contype == CONSTR_CHECK && check != NULL)
+	{
+		CheckWalk	walk = {.ddl = ddl};
+
+		check_walker(check, &walk);
+		columns = walk.columns;
+	}
+	harmless = harmless_column(ddl, rel, columns, contype, check);
+	if (harmless != NULL && harmless->is_new)
+		return;					/* made with the column: old clients do not
+								 * meet it */
+
+	column = harmless != NULL ? harmless->name :
+		columns != NIL ? strVal(linitial(columns)) : NULL;
+	hazard = ddl_hazard(ddl, ZDM_RULE_CONSTRAINT_REJECTS_OLD_WRITERS, rel, node, column,
+						"%s on %s could reject rows that old clients write",
+						what, ddl_rel_describe(rel));
+	if (hazard != NULL)
+		hazard->rejects_writes = harmless == NULL;
+}
