@@ -1,0 +1,544 @@
+/*-------------------------------------------------------------------------
+ *
+ * partition.c
+ *	  ATTACH PARTITION, DETACH PARTITION, CREATE TABLE ... PARTITION OF.
+ *
+ * Whether rows have to be read is decided with the server's own functions:
+ * they want relation cache entries, which can be had without a lock.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/attmap.h"
+#include "catalog/index.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "commands/tablecmds.h"
+#include "ddl/ddl.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_node.h"
+#include "parser/parse_utilcmd.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+
+/*
+ * The constraint that the rows of an attached relation have to meet beyond
+ * its bounds: those of the parent itself, in the parent's attribute numbers.
+ * RelationGetPartitionQual() would lock the grandparent.
+ */
+static List *
+own_partition_quals(Relation rel)
+{
+	Relation	parent;
+	HeapTuple	tuple;
+	Datum		bound;
+	bool		isnull;
+	List	   *quals;
+
+	check_stack_depth();
+	if (!rel->rd_rel->relispartition)
+		return NIL;
+	parent = RelationIdGetRelation(get_partition_parent(RelationGetRelid(rel), true));
+	if (!RelationIsValid(parent))
+		return NIL;
+
+	quals = own_partition_quals(parent);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(RelationGetRelid(rel)));
+	if (HeapTupleIsValid(tuple))
+	{
+		bound = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relpartbound, &isnull);
+		if (!isnull)
+			quals = list_concat(quals,
+								get_qual_from_partbound(parent,
+														stringToNode(TextDatumGetCString(bound))));
+		ReleaseSysCache(tuple);
+	}
+	quals = map_partition_varattnos(quals, 1, rel, parent);
+	RelationClose(parent);
+	return quals;
+}
+
+/* Would any table of the tree be read to prove the constraint? */
+static bool
+is_read_for(Relation rel, List *constraint)
+{
+	PartitionDesc partdesc;
+	bool		result = false;
+
+	check_stack_depth();
+	if (constraint == NIL || PartConstraintImpliedByRelConstraint(rel, constraint))
+		return false;
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return rel->rd_rel->relkind == RELKIND_RELATION;
+
+	partdesc = RelationGetPartitionDesc(rel, true);
+	for (int i = 0; i < partdesc->nparts && !result; i++)
+	{
+		Relation	part = RelationIdGetRelation(partdesc->oids[i]);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!RelationIsValid(part))
+			continue;
+		result = is_read_for(part, map_partition_varattnos(constraint, 1, part, rel));
+		RelationClose(part);
+	}
+	return result;
+}
+
+/* Does a bound call a function, which nothing here may execute? */
+static bool
+calls_function(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall) || IsA(node, SQLValueFunction) || IsA(node, SubLink))
+		return true;
+	return raw_expression_tree_walker(node, calls_function, context);
+}
+
+static bool
+bound_calls_function(PartitionBoundSpec *bound)
+{
+	return calls_function((Node *) bound->listdatums, NULL) ||
+		calls_function((Node *) bound->lowerdatums, NULL) ||
+		calls_function((Node *) bound->upperdatums, NULL);
+}
+
+/*
+ * The constraint of the bounds, in the parent's attribute numbers; false if
+ * it cannot be told.  Raises what the statement itself would raise of bounds
+ * that do not fit the partition key.
+ */
+static bool
+constraint_of_bounds(Relation parent, PartitionBoundSpec *bound, List **quals)
+{
+	ParseState *pstate;
+
+	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
+		bound_calls_function(bound))
+		return false;
+	pstate = make_parsestate(NULL);
+	bound = transformPartitionBound(pstate, parent, copyObject(bound));
+	free_parsestate(pstate);
+	*quals = get_qual_from_partbound(parent, bound);
+	return true;
+}
+
+/* Would the relation to be attached be read to prove that its rows fit? */
+static bool
+child_is_read(ZdmRel *parent, ZdmRel *child, PartitionBoundSpec *bound)
+{
+	Relation	parentrel = RelationIdGetRelation(parent->relid);
+	Relation	childrel = RelationIdGetRelation(child->relid);
+	List	   *quals = NIL;
+	bool		result = true;
+
+	if (RelationIsValid(parentrel) && RelationIsValid(childrel) &&
+		constraint_of_bounds(parentrel, bound, &quals))
+	{
+		quals = list_concat(quals, own_partition_quals(parentrel));
+		if (quals == NIL)
+			result = false;
+		else
+		{
+			quals = (List *) eval_const_expressions(NULL, (Node *) quals);
+			quals = list_make1(make_ands_explicit(quals));
+			result = is_read_for(childrel,
+								 map_partition_varattnos(quals, 1, childrel, parentrel));
+		}
+	}
+	if (RelationIsValid(childrel))
+		RelationClose(childrel);
+	if (RelationIsValid(parentrel))
+		RelationClose(parentrel);
+	return result;
+}
+
+/* Would the default partition be read for rows that belong elsewhere now? */
+static bool
+default_is_read(ZdmRel *parent, ZdmRel *dflt, PartitionBoundSpec *bound)
+{
+	Relation	parentrel = RelationIdGetRelation(parent->relid);
+	Relation	defaultrel = RelationIdGetRelation(dflt->relid);
+	List	   *quals = NIL;
+	bool		result = true;
+
+	if (RelationIsValid(parentrel) && RelationIsValid(defaultrel) &&
+		constraint_of_bounds(parentrel, bound, &quals))
+	{
+		quals = get_proposed_default_constraint(quals);
+		result = is_read_for(defaultrel,
+							 map_partition_varattnos(quals, 1, defaultrel, parentrel));
+	}
+	if (RelationIsValid(defaultrel))
+		RelationClose(defaultrel);
+	if (RelationIsValid(parentrel))
+		RelationClose(parentrel);
+	return result;
+}
+
+/* Has the relation an index that ATTACH takes for that of the parent? */
+static bool
+has_matching_index(Relation child, Relation parentrel, Relation parentidx)
+{
+	AttrMap    *attmap = compat_attrmap_by_name(RelationGetDescr(child),
+												RelationGetDescr(parentrel));
+	IndexInfo  *parentinfo;
+	bool		found = false;
+	ListCell   *lc;
+
+	parentinfo = BuildIndexInfo(parentidx);
+	foreach(lc, RelationGetIndexList(child))
+	{
+		Relation	index = RelationIdGetRelation(lfirst_oid(lc));
+
+		if (!RelationIsValid(index))
+			continue;
+		found = !index->rd_rel->relispartition && index->rd_index->indisvalid &&
+			CompareIndexInfo(BuildIndexInfo(index), parentinfo,
+							 index->rd_indcollation, parentidx->rd_indcollation,
+							 index->rd_opfamily, parentidx->rd_opfamily, attmap) &&
+			(!OidIsValid(get_index_constraint(RelationGetRelid(parentidx))) ||
+			 OidIsValid(get_index_constraint(RelationGetRelid(index))));
+		RelationClose(index);
+		if (found)
+			break;
+	}
+	return found;
+}
+
+/* Name of a parent's index that ATTACH would build on the relation, or NULL. */
+static const char *
+missing_index(ZdmRel *parent, ZdmRel *child)
+{
+	Relation	parentrel = RelationIdGetRelation(parent->relid);
+	Relation	childrel = RelationIdGetRelation(child->relid);
+	const char *result = NULL;
+
+	if (RelationIsValid(parentrel) && RelationIsValid(childrel))
+	{
+		ListCell   *lc;
+
+		foreach(lc, RelationGetIndexList(parentrel))
+		{
+			Relation	index = RelationIdGetRelation(lfirst_oid(lc));
+
+			if (!RelationIsValid(index))
+				continue;
+			if (!has_matching_index(childrel, parentrel, index))
+				result = pstrdup(RelationGetRelationName(index));
+			RelationClose(index);
+			if (result != NULL)
+				break;
+		}
+	}
+	if (RelationIsValid(childrel))
+		RelationClose(childrel);
+	if (RelationIsValid(parentrel))
+		RelationClose(parentrel);
+	return result;
+}
+
+/* Has the relation a valid foreign key like that of the parent? */
+static bool
+has_matching_foreign_key(ZdmRel *parent, ZdmRel *child, const ZdmConstraint *wanted)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_constraints(child))
+	{
+		ZdmConstraint *con = lfirst(lc);
+		bool		same;
+
+		same = con->contype == CONSTRAINT_FOREIGN && con->is_valid &&
+			con->confrelid == wanted->confrelid && con->nkeys == wanted->nkeys;
+		for (int i = 0; same && i < con->nkeys; i++)
+			same = con->confkey[i] == wanted->confkey[i] &&
+				strcmp(ddl_attname(child, con->conkey[i]),
+					   ddl_attname(parent, wanted->conkey[i])) == 0;
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The foreign keys of a partitioned table, without the rows that repeat one
+ * of them for each partition of the referenced table.
+ */
+static List *
+foreign_keys(ZdmRel *rel)
+{
+	List	   *constraints = ddl_rel_constraints(rel);
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, constraints)
+	{
+		ZdmConstraint *con = lfirst(lc);
+		bool		repeats = false;
+		ListCell   *lc2;
+
+		if (con->contype != CONSTRAINT_FOREIGN)
+			continue;
+		foreach(lc2, constraints)
+			repeats |= ((ZdmConstraint *) lfirst(lc2))->oid == con->conparentid;
+		if (!repeats)
+			result = lappend(result, con);
+	}
+	return result;
+}
+
+/*
+ * The other sides of the parent's foreign keys, in both directions, get
+ * triggers for a new partition and lose them with an old one.
+ */
+static void
+lock_foreign_keys(ZdmDdl *ddl, ZdmRel *parent, LOCKMODE referencing_mode)
+{
+	ListCell   *lc;
+
+	foreach(lc, foreign_keys(parent))
+		ddl_lock_tree(ddl, ddl_rel_by_oid(ddl, ((ZdmConstraint *) lfirst(lc))->confrelid),
+					  ShareRowExclusiveLock);
+	foreach(lc, ddl_rel_referencing(parent))
+		ddl_lock(ddl, ddl_rel_by_oid(ddl, ((ZdmConstraint *) lfirst(lc))->conrelid),
+				 referencing_mode);
+}
+
+/* Partition maintenance is often a scheduled function: see ZdmHazard. */
+static void
+set_maintenance(ZdmDdl *ddl, ZdmHazard *hazard, const ZdmRel *name)
+{
+	if (hazard == NULL)
+		return;
+	hazard->warn_outside_window = ddl->in_function;
+	hazard->name = ddl_rel_qualified(name);
+}
+
+/* The default partition, if there is one and its rows are read. */
+static void
+check_default(ZdmDdl *ddl, ZdmRuleId rule, ZdmRel *parent, ZdmRel *dflt, Node *node,
+			  PartitionBoundSpec *bound)
+{
+	if (dflt == NULL || bound->is_default || !default_is_read(parent, dflt, bound))
+		return;
+	ddl_scan(ddl, dflt);
+	set_maintenance(ddl,
+					ddl_lock_hazard(ddl, rule, dflt, node, NULL,
+									"the new partition of %s would have the default %s read while both are locked",
+									ddl_rel_describe(parent), ddl_rel_describe(dflt)),
+					parent);
+}
+
+/* What is read of the relation that is attached. */
+static void
+check_child(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, Node *node,
+			PartitionBoundSpec *bound)
+{
+	const char *index = missing_index(parent, child);
+	ListCell   *lc;
+
+	if (child_is_read(parent, child, bound))
+	{
+		ddl_scan(ddl, child);
+		set_maintenance(ddl,
+						ddl_lock_hazard(ddl, ZDM_RULE_ATTACH_PARTITION, child, node, NULL,
+										"attaching %s to %s would read all its rows to check the partition bounds",
+										ddl_rel_describe(child), ddl_rel_describe(parent)),
+						parent);
+	}
+	if (index != NULL)
+	{
+		ddl_scan(ddl, child);
+		set_maintenance(ddl,
+						ddl_lock_hazard(ddl, ZDM_RULE_ATTACH_PARTITION, child, node, NULL,
+										"attaching %s to %s would build its share of index \"%s\"",
+										ddl_rel_describe(child), ddl_rel_describe(parent),
+										index),
+						parent);
+	}
+	foreach(lc, foreign_keys(parent))
+	{
+		ZdmConstraint *con = lfirst(lc);
+
+		if (has_matching_foreign_key(parent, child, con))
+			continue;
+		ddl_scan(ddl, child);
+		set_maintenance(ddl,
+						ddl_lock_hazard(ddl, ZDM_RULE_ATTACH_PARTITION, child, node, NULL,
+										"attaching %s to %s would check all its rows against foreign key \"%s\"",
+										ddl_rel_describe(child), ddl_rel_describe(parent),
+										con->name),
+						parent);
+	}
+}
+
+/* ALTER TABLE ... ATTACH PARTITION; the caller has locked the parent. */
+void
+ddl_attach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
+{
+	PartitionCmd *attach = castNode(PartitionCmd, cmd->def);
+	ZdmRel	   *child = ddl_rel(ddl, attach->name, false);
+	ZdmRel	   *dflt = ddl_default_partition(ddl, rel);
+
+	if (child == NULL)
+		return;
+	ddl_lock_tree(ddl, child, AccessExclusiveLock);
+	if (dflt != NULL)
+		ddl_lock_tree(ddl, dflt, AccessExclusiveLock);
+	lock_foreign_keys(ddl, rel, ShareRowExclusiveLock);
+	if (rel->relkind != RELKIND_PARTITIONED_TABLE || child->is_partition)
+		return;					/* the server's error */
+
+	if (OidIsValid(child->relid) && !child->is_exempt)
+	{
+		if (OidIsValid(rel->relid))
+			check_child(ddl, rel, child, (Node *) cmd, attach->bound);
+		else
+			ddl_scan(ddl, child);
+	}
+	check_default(ddl, ZDM_RULE_ATTACH_PARTITION, rel, dflt, (Node *) cmd, attach->bound);
+}
+
+/*
+ * A foreign key on the partitioned table: no referencing row may be left
+ * without its partition, so all of them are read.
+ */
+static void
+check_referencing(ZdmDdl *ddl, ZdmRel *child, Node *node)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_referencing(child))
+	{
+		ZdmConstraint *con = lfirst(lc);
+		ZdmRel	   *referencing = ddl_rel_by_oid(ddl, con->conrelid);
+
+		if (referencing == NULL || !OidIsValid(con->conparentid))
+			continue;			/* of the partition itself: it stays */
+		ddl_scan(ddl, referencing);
+		set_maintenance(ddl,
+						ddl_lock_hazard(ddl, ZDM_RULE_DETACH_PARTITION, referencing, node, NULL,
+										"detaching %s would read all of %s for rows that reference it",
+										ddl_rel_describe(child), ddl_rel_describe(referencing)),
+						child);
+	}
+}
+
+static void
+detach_concurrently(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, ZdmRel *dflt, Node *node)
+{
+	ZdmHazard  *hazard = NULL;
+
+	ddl->runs_alone = true;
+	if (dflt != NULL)
+		hazard = ddl_hazard(ddl, ZDM_RULE_CONCURRENTLY_UNSUPPORTED, parent, node, NULL,
+							"a partition of %s cannot be detached concurrently while it has a default partition",
+							ddl_rel_describe(parent));
+	else if (ddl->in_block)
+		hazard = ddl_hazard(ddl, ZDM_RULE_CONCURRENTLY_IN_TRANSACTION, parent, node, NULL,
+							"DETACH PARTITION CONCURRENTLY of %s would fail inside a transaction block",
+							ddl_rel_describe(child));
+	if (hazard != NULL)
+		hazard->name = ddl_rel_qualified(child);
+}
+
+static void
+detach_plainly(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, ZdmRel *dflt, Node *node)
+{
+	ZdmHazard  *hazard;
+
+	hazard = ddl_lock_hazard(ddl, ZDM_RULE_DETACH_PARTITION, parent, node, NULL,
+							 "detaching %s would block reads and writes of %s while it waits for running queries",
+							 ddl_rel_describe(child), ddl_rel_describe(parent));
+	set_maintenance(ddl, hazard, child);
+
+	/* with a default partition there is no other form: brief, under the budget */
+	if (hazard != NULL && dflt != NULL)
+		hazard->cap = ZDM_SEVERITY_NOTE;
+}
+
+/* ALTER TABLE ... DETACH PARTITION [CONCURRENTLY | FINALIZE] */
+void
+ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
+{
+	PartitionCmd *detach = castNode(PartitionCmd, cmd->def);
+	ZdmRel	   *child = ddl_rel(ddl, detach->name, false);
+	ZdmRel	   *dflt = ddl_default_partition(ddl, rel);
+	ZdmHazard  *hazard;
+
+	if (child == NULL)
+		return;
+	ddl_lock_tree(ddl, child, AccessExclusiveLock);
+	if (cmd->subtype == AT_DetachPartitionFinalize)
+		return;
+
+	if (!detach->concurrent)
+	{
+		if (dflt != NULL)
+			ddl_lock_tree(ddl, dflt, AccessExclusiveLock);
+		lock_foreign_keys(ddl, rel, AccessExclusiveLock);
+	}
+	if (OidIsValid(child->relid))
+		check_referencing(ddl, child, (Node *) cmd);
+	if (detach->concurrent)
+		detach_concurrently(ddl, rel, child, dflt, (Node *) cmd);
+	else
+		detach_plainly(ddl, rel, child, dflt, (Node *) cmd);
+
+	if (child->is_exempt)
+		return;
+	hazard = ddl_hazard(ddl, ZDM_RULE_DETACH_PARTITION_IN_WINDOW, rel, (Node *) cmd, NULL,
+						"the rows of %s would vanish from %s for clients that still read them",
+						ddl_rel_describe(child), ddl_rel_describe(rel));
+	if (hazard != NULL)
+	{
+		hazard->name = ddl_rel_qualified(child);
+		ObjectAddressSet(hazard->subject, RelationRelationId, child->relid);
+	}
+}
+
+/* CREATE TABLE ... PARTITION OF */
+void
+ddl_create_partition_of(ZdmDdl *ddl, CreateStmt *stmt)
+{
+	ZdmRel	   *parent = ddl_rel(ddl, linitial_node(RangeVar, stmt->inhRelations), false);
+	ZdmRel	   *dflt;
+	int			hazards = list_length(ddl->hazards);
+
+	if (parent == NULL)
+		return;
+	dflt = ddl_default_partition(ddl, parent);
+	ddl_lock(ddl, parent, AccessExclusiveLock);
+	if (dflt != NULL)
+		ddl_lock_tree(ddl, dflt, AccessExclusiveLock);
+	lock_foreign_keys(ddl, parent, ShareRowExclusiveLock);
+	if (parent->relkind != RELKIND_PARTITIONED_TABLE)
+		return;					/* the server's error */
+
+	check_default(ddl, ZDM_RULE_CREATE_PARTITION_OF, parent, dflt, (Node *) stmt,
+				  stmt->partbound);
+	if (list_length(ddl->hazards) == hazards)
+	{
+		ZdmHazard  *hazard;
+
+		hazard = ddl_lock_hazard(ddl, ZDM_RULE_CREATE_PARTITION_OF, parent, (Node *) stmt, NULL,
+								 "creating a partition of %s would block its reads and writes for a moment",
+								 ddl_rel_describe(parent));
+		set_maintenance(ddl, hazard, parent);
+		if (hazard != NULL)
+			hazard->cap = ZDM_SEVERITY_NOTE;
+	}
+}
