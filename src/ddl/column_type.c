@@ -324,11 +324,28 @@ find_check(ZdmRel *rel, AttrNumber attnum)
 	return NULL;
 }
 
+/* One hazard of a kind is enough for a tree of tables. */
+typedef struct FoundDependents
+{
+	bool		rebuilds;
+	bool		rechecks;
+} FoundDependents;
+
+static bool
+name_hazard(ZdmHazard *hazard, const char *name)
+{
+	if (hazard == NULL)
+		return false;
+	hazard->name = name;
+	return true;
+}
+
 /* What hangs on the column in one table of the tree, where no row changes */
 static void
 find_dependents(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const ZdmTypeChange *change,
-				bool *rebuilds, bool *rechecks)
+				FoundDependents *found)
 {
+	ZdmHazard  *hazard;
 	AttrNumber	attnum = OidIsValid(rel->relid) ?
 		get_attnum(rel->relid, cmd->name) : InvalidAttrNumber;
 	const char *fk;
@@ -344,22 +361,29 @@ find_dependents(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const ZdmTypeChang
 	if (name != NULL && rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
 		ddl_scan(ddl, rel);
-		if (!*rebuilds)
-			*rebuilds = ddl_lock_hazard(ddl, ZDM_RULE_ALTER_COLUMN_TYPE_INDEX_REBUILD, rel,
-										(Node *) cmd, cmd->name,
-										"changing the type of column \"%s\" would rebuild index \"%s\" of %s",
-										cmd->name, name, ddl_rel_describe(rel)) != NULL;
+		if (!found->rebuilds)
+		{
+			hazard = ddl_lock_hazard(ddl, ZDM_RULE_ALTER_COLUMN_TYPE_INDEX_REBUILD, rel,
+									 (Node *) cmd, cmd->name,
+									 "changing the type of column \"%s\" would rebuild index \"%s\" of %s",
+									 cmd->name, name, ddl_rel_describe(rel));
+			found->rebuilds = name_hazard(hazard, name);
+		}
 	}
 	name = find_check(rel, attnum);
-	if (name != NULL || fk != NULL)
+	if (name == NULL)
+		name = fk;
+	if (name != NULL)
 	{
 		ddl_scan(ddl, rel);
-		if (!*rechecks)
-			*rechecks = ddl_lock_hazard(ddl, ZDM_RULE_ALTER_COLUMN_TYPE_RECHECK, rel,
-										(Node *) cmd, cmd->name,
-										"changing the type of column \"%s\" would read all of %s to check constraint \"%s\" again",
-										cmd->name, ddl_rel_describe(rel),
-										name != NULL ? name : fk) != NULL;
+		if (!found->rechecks)
+		{
+			hazard = ddl_lock_hazard(ddl, ZDM_RULE_ALTER_COLUMN_TYPE_RECHECK, rel,
+									 (Node *) cmd, cmd->name,
+									 "changing the type of column \"%s\" would read all of %s to check constraint \"%s\" again",
+									 cmd->name, ddl_rel_describe(rel), name);
+			found->rechecks = name_hazard(hazard, name);
+		}
 	}
 }
 
@@ -406,8 +430,7 @@ ddl_alter_column_type(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
 	ZdmTypeChange change = {0};
 	bool		refused;
-	bool		rebuilds = false;
-	bool		rechecks = false;
+	FoundDependents found = {0};
 	ListCell   *lc;
 
 	change.col = ddl_col(ddl, rel, cmd->name, false);
@@ -431,7 +454,7 @@ ddl_alter_column_type(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 	foreach(lc, ddl_rel_tree(ddl, rel))
 	{
 		CHECK_FOR_INTERRUPTS();
-		find_dependents(ddl, lfirst(lc), cmd, &change, &rebuilds, &rechecks);
+		find_dependents(ddl, lfirst(lc), cmd, &change, &found);
 	}
 	find_compat(ddl, rel, cmd, &change);
 }

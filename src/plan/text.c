@@ -123,6 +123,30 @@ zdm_sql_insert_after(const char *sql, const char *keyword, const char *insertion
 }
 
 /*
+ * What CREATE INDEX says after the table's name: method, columns, options.
+ * ON is a reserved word, so the first one is that before the table.
+ */
+char *
+zdm_sql_index_definition(const char *sql)
+{
+	ZdmScan		scan;
+	int			start;
+	char	   *result;
+
+	scan_begin(&scan, sql);
+	while (scan.token != 0 && !scan_skip_keyword(&scan, "on"))
+		scan_next(&scan);
+	scan_skip_keyword(&scan, "only");
+	scan_skip_name(&scan);
+	start = scan.start;
+	while (scan.token != 0 && scan.token != ';')
+		scan_next(&scan);
+	result = pnstrdup(sql + start, Max(scan.prev_end - start, 0));
+	scan_end(&scan);
+	return result;
+}
+
+/*
  * Go to the first action of ALTER TABLE and its like.  A table may be called
  * "view" or "if", so each word is looked for only where it can stand.
  */
@@ -195,4 +219,55 @@ zdm_sql_action(const ZdmDdl *ddl, Node *cmd)
 	}
 	scan_end(&scan);
 	return result ? result : pstrdup(ddl->sql);
+}
+
+/* Words that can follow the expression of a DEFAULT at the same level */
+static bool
+scan_ends_default(const ZdmScan *scan)
+{
+	static const char *const words[] = {
+		"not", "null", "unique", "primary", "check", "references", "constraint",
+		"generated", "collate", "deferrable", "initially", "default"
+	};
+
+	for (int i = 0; i < lengthof(words); i++)
+	{
+		if (scan_at_keyword(scan, words[i]))
+			return true;
+	}
+	return scan->token == ',' || scan->token == ';';
+}
+
+/*
+ * The source text of the expression after DEFAULT in the definition of a
+ * column, or NULL.
+ */
+char *
+zdm_sql_default(const char *action)
+{
+	ZdmScan		scan;
+	char	   *result = NULL;
+
+	scan_begin(&scan, action);
+	while (scan.token != 0 && !scan_at_keyword(&scan, "default"))
+		scan_next(&scan);
+	if (scan.token != 0)
+	{
+		int			depth = 0;
+		int			start;
+
+		scan_next(&scan);
+		start = scan.start;
+		do
+		{
+			if (scan.token == '(' || scan.token == '[')
+				depth++;
+			else if (scan.token == ')' || scan.token == ']')
+				depth--;
+			scan_next(&scan);
+		} while (scan.token != 0 && (depth > 0 || !scan_ends_default(&scan)));
+		result = pnstrdup(action + start, scan.prev_end - start);
+	}
+	scan_end(&scan);
+	return result;
 }
