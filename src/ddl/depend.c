@@ -1,0 +1,337 @@
+/*-------------------------------------------------------------------------
+ *
+ * depend.c
+ *	  What goes when an object is dropped, and the locks that takes.
+ *
+ * The walk follows pg_depend as the server's deletion does, without its
+ * locks, and notes the locks that the server would take: on each relation
+ * that it meets at once, on the relations of triggers, constraints, defaults,
+ * rules and policies only when these really go, that is, not where RESTRICT
+ * makes the statement fail.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_attrdef.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_policy.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_statistic_ext.h"
+#include "catalog/pg_trigger.h"
+#include "ddl/ddl.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+/* so many dependent objects are named in a message, the others counted */
+#define NAMED_OBJECTS 5
+
+typedef struct ReachEntry
+{
+	ObjectAddress object;		/* must be first: the key */
+	bool		only_cascade;	/* reached by normal dependencies only */
+} ReachEntry;
+
+typedef struct Reach
+{
+	ZdmDdl	   *ddl;
+	HTAB	   *seen;
+	List	   *found;			/* ReachEntry, in the order of finding */
+} Reach;
+
+/* A catalog of parts of relations: dropping one locks its relation. */
+typedef struct PartCatalog
+{
+	Oid			class;
+	Oid			index;
+	AttrNumber	oid;
+	AttrNumber	relid;
+	LOCKMODE	mode;
+} PartCatalog;
+
+static const PartCatalog part_catalogs[] = {
+	{TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid,
+	Anum_pg_trigger_tgrelid, AccessExclusiveLock},
+	{ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid,
+	Anum_pg_constraint_conrelid, AccessExclusiveLock},
+	{AttrDefaultRelationId, AttrDefaultOidIndexId, Anum_pg_attrdef_oid,
+	Anum_pg_attrdef_adrelid, AccessExclusiveLock},
+	{RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid,
+	Anum_pg_rewrite_ev_class, AccessExclusiveLock},
+	{PolicyRelationId, PolicyOidIndexId, Anum_pg_policy_oid,
+	Anum_pg_policy_polrelid, AccessExclusiveLock},
+	{StatisticExtRelationId, StatisticExtOidIndexId, Anum_pg_statistic_ext_oid,
+	Anum_pg_statistic_ext_stxrelid, ShareUpdateExclusiveLock}
+};
+
+/* One edge of the graph. */
+typedef struct Edge
+{
+	ObjectAddress object;		/* at the other end */
+	char		deptype;
+} Edge;
+
+/* What the object depends on, or what depends on it; the scan ends here. */
+static List *
+edges(const ObjectAddress *object, bool dependents)
+{
+	List	   *result = NIL;
+	Relation	pg_depend;
+	SysScanDesc scan;
+	ScanKeyData key[3];
+	HeapTuple	tuple;
+	int			nkeys = object->objectSubId != 0 ? 3 : 2;
+
+	ScanKeyInit(&key[0],
+				dependents ? Anum_pg_depend_refclassid : Anum_pg_depend_classid,
+				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object->classId));
+	ScanKeyInit(&key[1],
+				dependents ? Anum_pg_depend_refobjid : Anum_pg_depend_objid,
+				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object->objectId));
+	ScanKeyInit(&key[2],
+				dependents ? Anum_pg_depend_refobjsubid : Anum_pg_depend_objsubid,
+				BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(object->objectSubId));
+
+	pg_depend = table_open(DependRelationId, AccessShareLock);
+	scan = systable_beginscan(pg_depend,
+							  dependents ? DependReferenceIndexId : DependDependerIndexId,
+							  true, NULL, nkeys, key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		Edge	   *edge = palloc(sizeof(Edge));
+
+		if (dependents)
+			ObjectAddressSubSet(edge->object, form->classid, form->objid, form->objsubid);
+		else
+			ObjectAddressSubSet(edge->object, form->refclassid, form->refobjid,
+								form->refobjsubid);
+		edge->deptype = form->deptype;
+		result = lappend(result, edge);
+	}
+	systable_endscan(scan);
+	table_close(pg_depend, AccessShareLock);
+	return result;
+}
+
+/* Is the object already among what goes, itself or as part of its relation? */
+static ReachEntry *
+reach_find(Reach *reach, const ObjectAddress *object)
+{
+	ReachEntry *entry = hash_search(reach->seen, object, HASH_FIND, NULL);
+
+	if (entry == NULL && object->objectSubId != 0)
+	{
+		ObjectAddress whole = *object;
+
+		whole.objectSubId = 0;
+		entry = hash_search(reach->seen, &whole, HASH_FIND, NULL);
+	}
+	return entry;
+}
+
+/* The lock that the server takes as soon as its walk meets the object. */
+static void
+lock_met(ZdmDdl *ddl, const ObjectAddress *object)
+{
+	char		relkind;
+
+	if (object->classId != RelationRelationId)
+		return;
+	relkind = get_rel_relkind(object->objectId);
+	if (relkind != RELKIND_INDEX && relkind != RELKIND_PARTITIONED_INDEX &&
+		relkind != RELKIND_TOASTVALUE)
+		ddl_lock(ddl, ddl_rel_by_oid(ddl, object->objectId), AccessExclusiveLock);
+}
+
+static void reach_object(Reach *reach, const ObjectAddress *object, bool only_cascade,
+						 bool is_target);
+
+/* Whatever owns a part that goes, goes: a rule takes its view with it. */
+static void
+reach_owners(Reach *reach, const ObjectAddress *object, bool only_cascade)
+{
+	ListCell   *lc;
+
+	foreach(lc, edges(object, false))
+	{
+		Edge	   *edge = lfirst(lc);
+
+		if (edge->deptype == DEPENDENCY_INTERNAL || edge->deptype == DEPENDENCY_EXTENSION)
+			reach_object(reach, &edge->object, only_cascade, false);
+	}
+}
+
+static void
+reach_object(Reach *reach, const ObjectAddress *object, bool only_cascade,
+			 bool is_target)
+{
+	ReachEntry *entry = reach_find(reach, object);
+	ListCell   *lc;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+
+	if (entry != NULL)
+	{
+		entry->only_cascade &= only_cascade;
+		return;
+	}
+	entry = hash_search(reach->seen, object, HASH_ENTER, NULL);
+	entry->only_cascade = only_cascade;
+	reach->found = lappend(reach->found, entry);
+	lock_met(reach->ddl, object);
+
+	if (!is_target)
+		reach_owners(reach, object, only_cascade);
+	foreach(lc, edges(object, true))
+	{
+		Edge	   *edge = lfirst(lc);
+
+		if (object->objectSubId == 0 && edge->object.classId == object->classId &&
+			edge->object.objectId == object->objectId)
+			continue;			/* a part of the object itself */
+		reach_object(reach, &edge->object, edge->deptype == DEPENDENCY_NORMAL, false);
+	}
+}
+
+/* The relation that a row of a catalog of parts belongs to. */
+static Oid
+part_relation(const PartCatalog *parts, Oid objectid)
+{
+	Relation	catalog = table_open(parts->class, AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	Oid			result = InvalidOid;
+
+	ScanKeyInit(&key, parts->oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(objectid));
+	scan = systable_beginscan(catalog, parts->index, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		result = DatumGetObjectId(heap_getattr(tuple, parts->relid,
+											   RelationGetDescr(catalog), &isnull));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/* The locks that the server takes when it really drops the object. */
+static void
+lock_dropped(ZdmDdl *ddl, const ObjectAddress *object)
+{
+	ZdmRel	   *rel;
+
+	for (int i = 0; i < lengthof(part_catalogs); i++)
+	{
+		Oid			relid;
+
+		if (part_catalogs[i].class != object->classId)
+			continue;
+		relid = part_relation(&part_catalogs[i], object->objectId);
+		if (OidIsValid(relid))	/* a domain's constraint has none */
+			ddl_lock(ddl, ddl_rel_by_oid(ddl, relid), part_catalogs[i].mode);
+		return;
+	}
+
+	if (object->classId != RelationRelationId || object->objectSubId != 0)
+		return;
+	rel = ddl_rel_by_oid(ddl, object->objectId);
+	if (rel == NULL)
+		return;
+	if (rel->relkind == RELKIND_INDEX || rel->relkind == RELKIND_PARTITIONED_INDEX)
+		ddl_lock(ddl, ddl_index_table(ddl, rel), AccessExclusiveLock);
+	else if (rel->is_partition)
+	{
+		ZdmRel	   *parent = ddl_rel_parent(ddl, rel);
+
+		if (parent == NULL)
+			return;
+		ddl_lock(ddl, parent, AccessExclusiveLock);
+		ddl_lock(ddl, ddl_default_partition(ddl, parent), AccessExclusiveLock);
+	}
+}
+
+/*
+ * Walk from the objects to be dropped (ObjectAddress) to all that goes with
+ * them, and note the locks.  Returns those objects (ObjectAddress) that only
+ * CASCADE drops; none without cascade, where their existence makes the
+ * statement fail.
+ */
+List *
+ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade)
+{
+	Reach		reach = {.ddl = ddl};
+	HASHCTL		ctl = {0};
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	ctl.keysize = sizeof(ObjectAddress);
+	ctl.entrysize = sizeof(ReachEntry);
+	ctl.hcxt = CurrentMemoryContext;
+	reach.seen = hash_create("zdm dropped objects", 64, &ctl,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	foreach(lc, targets)
+		reach_object(&reach, lfirst(lc), false, true);
+	foreach(lc, targets)
+	{
+		ReachEntry *entry = reach_find(&reach, lfirst(lc));
+
+		entry->only_cascade = false;
+	}
+
+	foreach(lc, reach.found)
+	{
+		ReachEntry *entry = lfirst(lc);
+
+		if (entry->only_cascade && reach_find(&reach, &entry->object) == entry)
+			result = lappend(result, &entry->object);
+	}
+	if (result != NIL && !cascade)
+		return NIL;
+
+	foreach(lc, reach.found)
+		lock_dropped(ddl, &((ReachEntry *) lfirst(lc))->object);
+	return result;
+}
+
+/* Some objects by name and the number of the others, for a message. */
+char *
+ddl_list_objects(List *addresses)
+{
+	StringInfoData buf;
+	int			count = 0;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, addresses)
+	{
+		if (count == NAMED_OBJECTS && list_length(addresses) > NAMED_OBJECTS + 1)
+		{
+			appendStringInfo(&buf, " and %d more", list_length(addresses) - count);
+			break;
+		}
+		appendStringInfo(&buf, "%s%s", count > 0 ? ", " : "",
+						 ddl_object_describe(lfirst(lc)));
+		count++;
+	}
+	return buf.data;
+}
