@@ -28,8 +28,10 @@
 #include "partitioning/partdesc.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
 /*
@@ -135,6 +137,116 @@ constraint_of_bounds(Relation parent, PartitionBoundSpec *bound, List **quals)
 	return true;
 }
 
+/* A bound's value as a literal. */
+static char *
+literal(const Const *value)
+{
+	Oid			typoutput;
+	bool		is_varlena;
+
+	getTypeOutputInfo(value->consttype, &typoutput, &is_varlena);
+	return quote_literal_cstr(OidOutputFunctionCall(typoutput, value->constvalue));
+}
+
+/* k >= a, or k < b; nothing for MINVALUE and MAXVALUE */
+static void
+append_range_bound(StringInfo buf, const char *column, const char *operator,
+				   List *datums)
+{
+	PartitionRangeDatum *datum = linitial_node(PartitionRangeDatum, datums);
+
+	if (datum->kind == PARTITION_RANGE_DATUM_VALUE)
+		appendStringInfo(buf, " AND %s %s %s", column, operator,
+						 literal(castNode(Const, datum->value)));
+}
+
+static void
+append_list_bound(StringInfo buf, const char *column, List *datums)
+{
+	bool		has_null = false;
+	const char *separator = "";
+	ListCell   *lc;
+
+	appendStringInfo(buf, "%s IN (", column);
+	foreach(lc, datums)
+	{
+		Const	   *value = lfirst_node(Const, lc);
+
+		if (value->constisnull)
+		{
+			has_null = true;
+			continue;
+		}
+		appendStringInfo(buf, "%s%s", separator, literal(value));
+		separator = ", ";
+	}
+	appendStringInfoChar(buf, ')');
+	if (has_null)
+		appendStringInfo(buf, " OR %s IS NULL", column);
+	else
+		appendStringInfo(buf, " AND %s IS NOT NULL", column);
+}
+
+/*
+ * The bounds as a condition for a CHECK constraint, and as they stand after
+ * FOR VALUES; false where they are not simple: several key columns,
+ * expressions, hash.  Of a list of NULL alone nothing is said either.
+ */
+bool
+ddl_partition_condition(ZdmRel *parent, PartitionBoundSpec *bound, char **condition,
+						char **values)
+{
+	Relation	rel = RelationIdGetRelation(parent->relid);
+	PartitionKey key;
+	StringInfoData buf;
+	const char *column;
+	bool		result = false;
+
+	if (!RelationIsValid(rel))
+		return false;
+	key = RelationGetPartitionKey(rel);
+	initStringInfo(&buf);
+	if (key != NULL && key->partnatts == 1 && key->partattrs[0] > 0 &&
+		!bound->is_default && !bound_calls_function(bound))
+	{
+		column = quote_identifier(ddl_attname(parent, key->partattrs[0]));
+		bound = transformPartitionBound(make_parsestate(NULL), rel, copyObject(bound));
+		if (bound->strategy == PARTITION_STRATEGY_RANGE)
+		{
+			appendStringInfo(&buf, "%s IS NOT NULL", column);
+			append_range_bound(&buf, column, ">=", bound->lowerdatums);
+			append_range_bound(&buf, column, "<", bound->upperdatums);
+			*values = psprintf("FROM %s TO %s",
+							   get_range_partbound_string(bound->lowerdatums),
+							   get_range_partbound_string(bound->upperdatums));
+			result = true;
+		}
+		else if (bound->strategy == PARTITION_STRATEGY_LIST &&
+				 !castNode(Const, linitial(bound->listdatums))->constisnull)
+		{
+			const char *separator = "";
+			StringInfoData list;
+			ListCell   *lc;
+
+			append_list_bound(&buf, column, bound->listdatums);
+			initStringInfo(&list);
+			foreach(lc, bound->listdatums)
+			{
+				Const	   *value = lfirst_node(Const, lc);
+
+				appendStringInfo(&list, "%s%s", separator,
+								 value->constisnull ? "NULL" : literal(value));
+				separator = ", ";
+			}
+			*values = psprintf("IN (%s)", list.data);
+			result = true;
+		}
+	}
+	*condition = buf.data;
+	RelationClose(rel);
+	return result;
+}
+
 /* Would the relation to be attached be read to prove that its rows fit? */
 static bool
 child_is_read(ZdmRel *parent, ZdmRel *child, PartitionBoundSpec *bound)
@@ -218,13 +330,13 @@ has_matching_index(Relation child, Relation parentrel, Relation parentidx)
 	return found;
 }
 
-/* Name of a parent's index that ATTACH would build on the relation, or NULL. */
-static const char *
+/* A parent's index that ATTACH would build on the relation, or InvalidOid. */
+static Oid
 missing_index(ZdmRel *parent, ZdmRel *child)
 {
 	Relation	parentrel = RelationIdGetRelation(parent->relid);
 	Relation	childrel = RelationIdGetRelation(child->relid);
-	const char *result = NULL;
+	Oid			result = InvalidOid;
 
 	if (RelationIsValid(parentrel) && RelationIsValid(childrel))
 	{
@@ -237,9 +349,9 @@ missing_index(ZdmRel *parent, ZdmRel *child)
 			if (!RelationIsValid(index))
 				continue;
 			if (!has_matching_index(childrel, parentrel, index))
-				result = pstrdup(RelationGetRelationName(index));
+				result = RelationGetRelid(index);
 			RelationClose(index);
-			if (result != NULL)
+			if (OidIsValid(result))
 				break;
 		}
 	}
@@ -342,32 +454,41 @@ check_default(ZdmDdl *ddl, ZdmRuleId rule, ZdmRel *parent, ZdmRel *dflt, Node *n
 					parent);
 }
 
-/* What is read of the relation that is attached. */
+static ZdmHazard *
+child_hazard(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, Node *node, const char *why)
+{
+	ZdmHazard  *hazard;
+
+	ddl_scan(ddl, child);
+	hazard = ddl_lock_hazard(ddl, ZDM_RULE_ATTACH_PARTITION, child, node, NULL,
+							 "attaching %s to %s would %s while it is locked",
+							 ddl_rel_describe(child), ddl_rel_describe(parent), why);
+	set_maintenance(ddl, hazard, parent);
+	return hazard;
+}
+
+/*
+ * What is read of the relation that is attached.  The subject says what for:
+ * the relation itself for its bounds, or an index or foreign key of the parent.
+ */
 static void
 check_child(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, Node *node,
 			PartitionBoundSpec *bound)
 {
-	const char *index = missing_index(parent, child);
+	Oid			indexoid = missing_index(parent, child);
+	ZdmHazard  *hazard;
 	ListCell   *lc;
 
 	if (child_is_read(parent, child, bound))
+		(void) child_hazard(ddl, parent, child, node,
+							"read all of it to check the partition bounds");
+	if (OidIsValid(indexoid))
 	{
-		ddl_scan(ddl, child);
-		set_maintenance(ddl,
-						ddl_lock_hazard(ddl, ZDM_RULE_ATTACH_PARTITION, child, node, NULL,
-										"attaching %s to %s would read all its rows to check the partition bounds",
-										ddl_rel_describe(child), ddl_rel_describe(parent)),
-						parent);
-	}
-	if (index != NULL)
-	{
-		ddl_scan(ddl, child);
-		set_maintenance(ddl,
-						ddl_lock_hazard(ddl, ZDM_RULE_ATTACH_PARTITION, child, node, NULL,
-										"attaching %s to %s would build its share of index \"%s\"",
-										ddl_rel_describe(child), ddl_rel_describe(parent),
-										index),
-						parent);
+		hazard = child_hazard(ddl, parent, child, node,
+							  psprintf("build its part of index \"%s\"",
+									   get_rel_name(indexoid)));
+		if (hazard != NULL)
+			ObjectAddressSet(hazard->subject, RelationRelationId, indexoid);
 	}
 	foreach(lc, foreign_keys(parent))
 	{
@@ -375,13 +496,11 @@ check_child(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, Node *node,
 
 		if (has_matching_foreign_key(parent, child, con))
 			continue;
-		ddl_scan(ddl, child);
-		set_maintenance(ddl,
-						ddl_lock_hazard(ddl, ZDM_RULE_ATTACH_PARTITION, child, node, NULL,
-										"attaching %s to %s would check all its rows against foreign key \"%s\"",
-										ddl_rel_describe(child), ddl_rel_describe(parent),
-										con->name),
-						parent);
+		hazard = child_hazard(ddl, parent, child, node,
+							  psprintf("check all of it against foreign key \"%s\"",
+									   con->name));
+		if (hazard != NULL)
+			ObjectAddressSet(hazard->subject, ConstraintRelationId, con->oid);
 	}
 }
 
