@@ -1,0 +1,400 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *	  zdm_check(), zdm_explain() and zdm_rules(): what statements would do.
+ *
+ * Nothing of a script is executed.  Each statement is looked at in a
+ * subtransaction of its own, so that an error in one (a function that does
+ * not exist, in a default) becomes a row and the next one is looked at.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "ddl/ddl.h"
+#include "ddl/xact.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "guc.h"
+#include "hook.h"
+#include "miscadmin.h"
+#include "parser/parser.h"
+#include "plan/advice.h"
+#include "plan/verdict.h"
+#include "run/transaction.h"
+#include "split.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(zdm_check);
+PG_FUNCTION_INFO_V1(zdm_explain);
+PG_FUNCTION_INFO_V1(zdm_sql_rules);
+
+/* columns of zdm_check() */
+enum
+{
+	CHECK_STATEMENT,
+	CHECK_LINE,
+	CHECK_COMMAND,
+	CHECK_OBJECT,
+	CHECK_RULE,
+	CHECK_CLASS,
+	CHECK_LOCK_MODE,
+	CHECK_REWRITES,
+	CHECK_SCANS,
+	CHECK_VERDICT,
+	CHECK_MESSAGE,
+	CHECK_HINT,
+	CHECK_COLUMNS
+};
+
+/* One run of zdm_check(). */
+typedef struct Check
+{
+	ReturnSetInfo *rsinfo;
+	ZdmPolicy	policy;
+	struct ZdmScript *script;
+	ZdmXact    *xact;			/* of the script's open transaction */
+	bool		in_block;
+	MemoryContext xact_context;
+	MemoryContext statement_context;	/* reset for each statement */
+	int			number;
+	int			line;
+} Check;
+
+/* Attach the error that an attempt to look at a statement ended with. */
+typedef struct Failure
+{
+	int			sqlerrcode;
+	const char *message;		/* NULL: none */
+} Failure;
+
+static Datum
+text_or_null(const char *string, bool *isnull)
+{
+	*isnull = string == NULL;
+	return string ? CStringGetTextDatum(string) : (Datum) 0;
+}
+
+/* Add a row; judgement NULL is one that is not about a hazard. */
+static void
+put_row(Check *check, const ZdmDdl *ddl, const ZdmJudgement *judgement,
+		const char *rule, const char *verdict, const char *message)
+{
+	Datum		values[CHECK_COLUMNS];
+	bool		nulls[CHECK_COLUMNS] = {0};
+	const ZdmHazard *hazard = judgement ? judgement->hazard : NULL;
+
+	values[CHECK_STATEMENT] = Int32GetDatum(check->number);
+	values[CHECK_LINE] = Int32GetDatum(check->line);
+	values[CHECK_COMMAND] = text_or_null(ddl->command, &nulls[CHECK_COMMAND]);
+	values[CHECK_OBJECT] = text_or_null(hazard && hazard->object ? hazard->object : ddl->object,
+										&nulls[CHECK_OBJECT]);
+	values[CHECK_RULE] = text_or_null(hazard ? zdm_rules[hazard->rule].name : rule,
+									  &nulls[CHECK_RULE]);
+	values[CHECK_CLASS] = text_or_null(hazard ? zdm_class_name(zdm_rules[hazard->rule].class) : NULL,
+									   &nulls[CHECK_CLASS]);
+	values[CHECK_LOCK_MODE] = text_or_null(zdm_lock_name(ddl_strongest_lock(ddl)),
+										   &nulls[CHECK_LOCK_MODE]);
+	values[CHECK_REWRITES] = BoolGetDatum(ddl->rewrites);
+	values[CHECK_SCANS] = BoolGetDatum(ddl->scans);
+	values[CHECK_VERDICT] = CStringGetTextDatum(judgement ?
+												zdm_verdict_name(judgement->verdict) : verdict);
+	values[CHECK_MESSAGE] = text_or_null(hazard ? hazard->message : message,
+										 &nulls[CHECK_MESSAGE]);
+	values[CHECK_HINT] = text_or_null(hazard ? zdm_report_hint(&check->policy, ddl, judgement) : NULL,
+									  &nulls[CHECK_HINT]);
+	tuplestore_putvalues(check->rsinfo->setResult, check->rsinfo->setDesc, values, nulls);
+}
+
+/* Rule of a statement that cannot run, by the server's error. */
+static const char *
+rule_of_error(int sqlerrcode)
+{
+	switch (sqlerrcode)
+	{
+		case ERRCODE_SYNTAX_ERROR:
+			return "syntax_error";
+		case ERRCODE_UNDEFINED_TABLE:
+		case ERRCODE_UNDEFINED_COLUMN:
+		case ERRCODE_UNDEFINED_FUNCTION:
+		case ERRCODE_UNDEFINED_OBJECT:
+		case ERRCODE_UNDEFINED_SCHEMA:
+		case ERRCODE_UNDEFINED_PARAMETER:
+			return "undefined_object";
+		default:
+			return "invalid_statement";
+	}
+}
+
+/* Keep the current error, unless it is one that must end everything. */
+static void
+keep_failure(Failure *failure, MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		PG_RE_THROW();
+	FlushErrorState();
+	failure->sqlerrcode = error->sqlerrcode;
+	failure->message = error->message;
+}
+
+/* Parse one statement; NULL with the failure set if that is not possible. */
+static RawStmt *
+parse_statement(const char *sql, Failure *failure)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *volatile parsed = NIL;
+
+	PG_TRY();
+	{
+		parsed = raw_parser(sql, RAW_PARSE_DEFAULT);
+	}
+	PG_CATCH();
+	{
+		keep_failure(failure, context);
+	}
+	PG_END_TRY();
+
+	return parsed != NIL ? linitial_node(RawStmt, parsed) : NULL;
+}
+
+/* Look at one statement in a subtransaction. */
+static void
+analyze_safely(ZdmDdl *ddl, Failure *failure)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		ddl_analyze(ddl);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		keep_failure(failure, context);
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+/* BEGIN, COMMIT and the like, for the statements that follow. */
+static void
+follow_transaction(Check *check, const TransactionStmt *stmt)
+{
+	switch (stmt->kind)
+	{
+		case TRANS_STMT_BEGIN:
+		case TRANS_STMT_START:
+			check->in_block = true;
+			break;
+		case TRANS_STMT_COMMIT:
+		case TRANS_STMT_ROLLBACK:
+		case TRANS_STMT_PREPARE:
+			check->in_block = stmt->chain;
+			MemoryContextReset(check->xact_context);
+			check->xact = MemoryContextAllocZero(check->xact_context, sizeof(ZdmXact));
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+put_analysis(Check *check, ZdmDdl *ddl, const Failure *failure)
+{
+	ListCell   *lc;
+
+	foreach(lc, zdm_judge(&check->policy, ddl))
+		put_row(check, ddl, lfirst(lc), NULL, NULL, NULL);
+
+	if (failure->message != NULL)
+		put_row(check, ddl, NULL, rule_of_error(failure->sqlerrcode), "refuse",
+				failure->message);
+	else if (ddl->undefined != NULL)
+		put_row(check, ddl, NULL, "undefined_object", "refuse", ddl->undefined);
+	else if (ddl->hazards == NIL)
+		put_row(check, ddl, NULL, NULL, "run", NULL);
+}
+
+static void
+init_ddl(ZdmDdl *ddl, Node *stmt, const char *sql, ZdmXact *xact)
+{
+	memset(ddl, 0, sizeof(ZdmDdl));
+	ddl->stmt = stmt;
+	ddl->sql = sql;
+	ddl->xact = xact;
+	ddl->small_table = (int64) zdm_guc_small_table * 1024;
+	if (stmt != NULL)
+		ddl->command = GetCommandTagName(CreateCommandTag(stmt));
+}
+
+static void
+check_statement(Check *check, const ZdmPiece *piece)
+{
+	const char *sql = pnstrdup(piece->start, piece->length);
+	Failure		failure = {0};
+	RawStmt    *raw;
+	ZdmDdl		ddl;
+
+	check->number++;
+	check->line = piece->line;
+	raw = piece->error == NULL ? parse_statement(sql, &failure) : NULL;
+	init_ddl(&ddl, raw ? raw->stmt : NULL, sql, check->xact);
+	if (raw == NULL)
+	{
+		put_row(check, &ddl, NULL, "syntax_error", "refuse",
+				piece->error ? piece->error : failure.message);
+		return;
+	}
+
+	ddl.script = check->script;
+	ddl.in_block = check->in_block;
+	if (IsA(raw->stmt, TransactionStmt))
+		follow_transaction(check, (TransactionStmt *) raw->stmt);
+	else if (ddl_is_guarded(nodeTag(raw->stmt)))
+		analyze_safely(&ddl, &failure);
+	put_analysis(check, &ddl, &failure);
+
+	if (failure.message == NULL)
+	{
+		ddl_script_apply(&ddl);
+		if (check->in_block)
+			ddl_xact_note(&ddl, check->xact_context);
+	}
+}
+
+/* zdm_check(script) -> one row a hazard */
+Datum
+zdm_check(PG_FUNCTION_ARGS)
+{
+	char	   *script = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	MemoryContext script_context;
+	MemoryContext oldcontext;
+	ZdmSplitter splitter;
+	ZdmPiece	piece;
+	Check		check = {0};
+
+	InitMaterializedSRF(fcinfo, 0);
+	check.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	script_context = AllocSetContextCreate(CurrentMemoryContext, "zdm script",
+										   ALLOCSET_DEFAULT_SIZES);
+	check.xact_context = AllocSetContextCreate(script_context, "zdm script transaction",
+											   ALLOCSET_SMALL_SIZES);
+	check.statement_context = AllocSetContextCreate(script_context, "zdm statement",
+													ALLOCSET_DEFAULT_SIZES);
+	check.script = ddl_script_create(script_context);
+	check.xact = MemoryContextAllocZero(check.xact_context, sizeof(ZdmXact));
+	check.in_block = IsTransactionBlock();
+	guard_policy(&check.policy);
+
+	oldcontext = MemoryContextSwitchTo(script_context);
+	split_begin(&splitter, script);
+	MemoryContextSwitchTo(check.statement_context);
+	while (split_next(&splitter, &piece))
+	{
+		CHECK_FOR_INTERRUPTS();
+		check_statement(&check, &piece);
+		MemoryContextReset(check.statement_context);
+	}
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(script_context);
+	return (Datum) 0;
+}
+
+/* What is to be said of a statement that would run as it is, or would not. */
+static char *
+explain_note(const ZdmPolicy *policy, const ZdmDdl *ddl)
+{
+	List	   *judgements = zdm_judge(policy, ddl);
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "verdict: %s", zdm_verdict_name(zdm_strictest(judgements)));
+	foreach(lc, judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+
+		appendStringInfo(&buf, "\n%s: %s. Safe form: %s",
+						 zdm_rules[judgement->hazard->rule].name,
+						 judgement->hazard->message,
+						 zdm_advice(ddl, judgement->hazard));
+	}
+	return buf.data;
+}
+
+/* zdm_explain(statement) -> the steps in which it would be carried out */
+Datum
+zdm_explain(PG_FUNCTION_ARGS)
+{
+	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List	   *parsed = raw_parser(sql, RAW_PARSE_DEFAULT);
+	ZdmPolicy	policy = {0};
+	ZdmDdl		ddl;
+	Datum		values[5];
+	bool		nulls[5] = {0};
+
+	if (list_length(parsed) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("zdm_explain() takes exactly one statement, not %d",
+						list_length(parsed)),
+				 errhint("Use zdm_check() for scripts.")));
+
+	init_ddl(&ddl, linitial_node(RawStmt, parsed)->stmt, sql, transaction_state());
+	ddl.in_block = IsTransactionBlock();
+	ddl_analyze(&ddl);
+	if (ddl.undefined != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("%s", ddl.undefined)));
+	guard_policy(&policy);
+
+	InitMaterializedSRF(fcinfo, 0);
+	values[0] = Int32GetDatum(1);
+	values[1] = text_or_null(NULL, &nulls[1]);
+	values[2] = CStringGetTextDatum(sql);
+	values[3] = text_or_null(zdm_lock_name(ddl_strongest_lock(&ddl)), &nulls[3]);
+	values[4] = CStringGetTextDatum(explain_note(&policy, &ddl));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+/* zdm_rules() -> the table of rules, with this session's severities */
+Datum
+zdm_sql_rules(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < ZDM_RULE_COUNT; i++)
+	{
+		Datum		values[4];
+		bool		nulls[4] = {0};
+
+		values[0] = CStringGetTextDatum(zdm_rules[i].name);
+		values[1] = CStringGetTextDatum(zdm_class_name(zdm_rules[i].class));
+		values[2] = CStringGetTextDatum(zdm_severity_name(zdm_guc_severity(i)));
+		values[3] = CStringGetTextDatum(zdm_rules[i].description);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

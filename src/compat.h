@@ -1,0 +1,316 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  The only place that tests PG_VERSION_NUM.
+ *
+ * Code elsewhere uses the newest name and signature; older majors get an
+ * inline function or macro here.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_COMPAT_H
+#define ZDM_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/attmap.h"
+#include "access/htup_details.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "common/relpath.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
+#include "miscadmin.h"
+#include "postmaster/autovacuum.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+#include "utils/acl.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "zdm supports PostgreSQL 15 to 18"
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#else
+#include "storage/backendid.h"
+#define INVALID_PROC_NUMBER InvalidBackendId
+#endif
+
+/*
+ * Path of the main fork of a permanent relation, palloc'd.
+ *
+ * 18 returns a struct (RelPathStr), so that it can be used without palloc.
+ */
+static inline char *
+compat_relation_path(Oid dbid, Oid spcid, Oid filenumber)
+{
+#if PG_VERSION_NUM >= 180000
+	return pstrdup(GetRelationPath(dbid, spcid, filenumber, INVALID_PROC_NUMBER,
+								   MAIN_FORKNUM).str);
+#else
+	return GetRelationPath(dbid, spcid, filenumber, INVALID_PROC_NUMBER,
+						   MAIN_FORKNUM);
+#endif
+}
+
+/* May the user look up names in the schema? */
+static inline bool
+compat_schema_is_open(Oid nspoid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, nspoid, GetUserId(), ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(nspoid, GetUserId(), ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+/*
+ * Does REVOKE ... OPTION FOR role leave the membership with all its rights?
+ * From 16 on ADMIN, INHERIT and SET are options; of these ADMIN alone gives
+ * no right on anything but the role itself.
+ */
+static inline bool
+compat_revokes_admin_option_only(const GrantRoleStmt *stmt)
+{
+#if PG_VERSION_NUM >= 160000
+	ListCell   *lc;
+
+	foreach(lc, stmt->opt)
+	{
+		if (strcmp(((DefElem *) lfirst(lc))->defname, "admin") != 0)
+			return false;
+	}
+	return stmt->opt != NIL;
+#else
+	return stmt->admin_opt;
+#endif
+}
+
+/*
+ * Is a constraint of pg_constraint enforced?  Before 18 all are.
+ */
+static inline bool
+compat_constraint_is_enforced(const FormData_pg_constraint *con)
+{
+#if PG_VERSION_NUM >= 180000
+	return con->conenforced;
+#else
+	return true;
+#endif
+}
+
+/*
+ * Is a column whose attnotnull is set free of NULLs?  From 18 on a not-null
+ * constraint can be NOT VALID: new rows obey it, old ones need not.
+ */
+static inline bool
+compat_not_null_is_valid(Oid relid, AttrNumber attnum)
+{
+#if PG_VERSION_NUM >= 180000
+	HeapTuple	tuple = findNotNullConstraintAttnum(relid, attnum);
+	bool		valid;
+
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	valid = ((Form_pg_constraint) GETSTRUCT(tuple))->convalidated;
+	heap_freetuple(tuple);
+	return valid;
+#else
+	return true;
+#endif
+}
+
+/*
+ * Commands of ALTER TABLE that exist in some versions only, for a switch over
+ * all of them: SET EXPRESSION from 17 on, and what is internal to
+ * tablecmds.c and never in a raw parse tree.
+ */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_CASE_AT_SET_EXPRESSION	case AT_SetExpression:
+#else
+#define COMPAT_CASE_AT_SET_EXPRESSION
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_CASES_AT_INTERNAL
+#elif PG_VERSION_NUM >= 160000
+#define COMPAT_CASES_AT_INTERNAL \
+	case AT_CheckNotNull:
+#else
+#define COMPAT_CASES_AT_INTERNAL \
+	case AT_CheckNotNull: \
+	case AT_AddColumnRecurse: \
+	case AT_DropColumnRecurse: \
+	case AT_AddConstraintRecurse: \
+	case AT_ValidateConstraintRecurse: \
+	case AT_DropConstraintRecurse:
+#endif
+
+/*
+ * What ALTER TABLE does differently from some version on.
+ */
+
+/* ADD, SET and DROP of an identity go to the partitions too */
+#define COMPAT_IDENTITY_RECURSES	(PG_VERSION_NUM >= 170000)
+
+/* not-null constraints are in pg_constraint and can be NOT VALID */
+#define COMPAT_NOT_NULL_HAS_CONSTRAINT	(PG_VERSION_NUM >= 180000)
+
+/* ADD CHECK ... NO INHERIT locks the children too */
+#define COMPAT_NO_INHERIT_CHECK_LOCKS_CHILDREN	(PG_VERSION_NUM >= 180000)
+
+/* GRANT and REVOKE lock the relation, in ACCESS SHARE mode */
+#define COMPAT_GRANT_LOCKS_RELATION	(PG_VERSION_NUM >= 180000)
+
+/* lock that UNIQUE and PRIMARY KEY of a partitioned table take on partitions */
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_INDEX_CONSTRAINT_PARTITION_LOCK	AccessExclusiveLock
+#else
+#define COMPAT_INDEX_CONSTRAINT_PARTITION_LOCK	ShareLock
+#endif
+
+#ifndef CONSTRAINT_NOTNULL
+#define CONSTRAINT_NOTNULL				'n'
+#endif
+
+#ifndef ATTRIBUTE_GENERATED_VIRTUAL
+#define ATTRIBUTE_GENERATED_VIRTUAL		'v'
+#endif
+
+/* Is a constraint of a parse tree enforced?  NOT ENFORCED is new in 18. */
+static inline bool
+compat_constraint_node_is_enforced(const Constraint *con)
+{
+#if PG_VERSION_NUM >= 180000
+	return con->is_enforced;
+#else
+	return true;
+#endif
+}
+
+/* As attgenerated: the kind of a GENERATED ALWAYS AS (expression) constraint. */
+static inline char
+compat_generated_kind(const Constraint *con)
+{
+#if PG_VERSION_NUM >= 180000
+	return con->generated_kind;
+#else
+	return ATTRIBUTE_GENERATED_STORED;
+#endif
+}
+
+/* ALTER CONSTRAINT, whose node is another one from 18 on */
+typedef struct CompatAlterConstraint
+{
+	const char *conname;
+	bool		alter_enforced;
+	bool		enforced;
+	bool		alter_inherit;
+	bool		no_inherit;
+} CompatAlterConstraint;
+
+static inline CompatAlterConstraint
+compat_alter_constraint(Node *def)
+{
+	CompatAlterConstraint alter = {0};
+
+#if PG_VERSION_NUM >= 180000
+	ATAlterConstraint *node = castNode(ATAlterConstraint, def);
+
+	alter.conname = node->conname;
+	alter.alter_enforced = node->alterEnforceability;
+	alter.enforced = node->is_enforced;
+	alter.alter_inherit = node->alterInheritability;
+	alter.no_inherit = node->noinherit;
+#else
+	alter.conname = castNode(Constraint, def)->conname;
+#endif
+	return alter;
+}
+
+/*
+ * Does VACUUM or ANALYZE go to the partitions or children?  To inheritance
+ * children, and with ONLY to stop it, from 18 on; ANALYZE before that reads
+ * the children but locks the parent alone against other maintenance.
+ */
+static inline bool
+compat_vacuum_descends(char relkind, bool inh)
+{
+#if PG_VERSION_NUM >= 180000
+	return inh;
+#else
+	return relkind == RELKIND_PARTITIONED_TABLE;
+#endif
+}
+
+/* Raises an error if a column of outdesc is missing in indesc. */
+static inline AttrMap *
+compat_attrmap_by_name(TupleDesc indesc, TupleDesc outdesc)
+{
+#if PG_VERSION_NUM >= 160000
+	return build_attrmap_by_name(indesc, outdesc, false);
+#else
+	return build_attrmap_by_name(indesc, outdesc);
+#endif
+}
+
+/*
+ * The process of a virtual transaction, or NULL if it has ended or is a
+ * prepared one.
+ */
+static inline PGPROC *
+compat_vxid_proc(VirtualTransactionId vxid)
+{
+#if PG_VERSION_NUM >= 170000
+	if (vxid.procNumber == INVALID_PROC_NUMBER)
+		return NULL;
+	return ProcNumberGetProc(vxid.procNumber);
+#else
+	if (vxid.backendId == InvalidBackendId)
+		return NULL;
+	return BackendIdGetProc(vxid.backendId);
+#endif
+}
+
+/* From 18 on a module says its name and version. */
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_MODULE_MAGIC(module_name, module_version) \
+	PG_MODULE_MAGIC_EXT(.name = module_name, .version = module_version)
+#else
+#define COMPAT_MODULE_MAGIC(module_name, module_version) PG_MODULE_MAGIC
+#endif
+
+/* MAINTAIN is a right of its own from 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_ACL_MAINTAIN ACL_MAINTAIN
+#else
+#define COMPAT_ACL_MAINTAIN 0
+#endif
+
+static inline bool
+compat_is_autovacuum_worker(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return AmAutoVacuumWorkerProcess();
+#else
+	return IsAutoVacuumWorkerProcess();
+#endif
+}
+
+/* 16 has one function for all kinds of objects; schemas are what zdm asks for. */
+#if PG_VERSION_NUM < 160000
+static inline bool
+object_ownercheck(Oid classid, Oid objectid, Oid roleid)
+{
+	Assert(classid == NamespaceRelationId);
+	return pg_namespace_ownercheck(objectid, roleid);
+}
+#endif
+
+#endif							/* ZDM_COMPAT_H */

@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * column.c
+ *	  Columns, types and default expressions as a statement meets them.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_type.h"
+#include "ddl/ddl.h"
+#include "ddl/script.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_node.h"
+#include "parser/parse_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/* Is a NOT NULL column free of NULLs, not merely marked for new rows? */
+static bool
+not_null_is_valid(Oid relid, const FormData_pg_attribute *att)
+{
+	return att->attnotnull && compat_not_null_is_valid(relid, att->attnum);
+}
+
+static ZdmCol *
+catalog_col(Oid relid, const char *name)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(relid, name);
+	Form_pg_attribute att;
+	ZdmCol	   *col;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	att = (Form_pg_attribute) GETSTRUCT(tuple);
+	if (att->attnum <= 0)
+	{
+		ReleaseSysCache(tuple);
+		return NULL;
+	}
+
+	col = palloc0(sizeof(ZdmCol));
+	col->name = pstrdup(name);
+	col->attnum = att->attnum;
+	col->typid = att->atttypid;
+	col->typmod = att->atttypmod;
+	col->collation = att->attcollation;
+	col->not_null = not_null_is_valid(relid, att);
+	col->has_default = att->atthasdef || att->attidentity != '\0';
+	col->identity = att->attidentity;
+	col->generated = att->attgenerated;
+	ReleaseSysCache(tuple);
+	return col;
+}
+
+/* The column of that name; a missing one is noted unless missing_ok. */
+ZdmCol *
+ddl_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok)
+{
+	ZdmCol	   *col = NULL;
+
+	if (rel->script == NULL || !ddl_script_lookup_col(rel, name, &col))
+	{
+		if (OidIsValid(rel->relid))
+			col = catalog_col(rel->relid, name);
+	}
+
+	if (col == NULL && !missing_ok)
+		ddl_undefined(ddl, "column \"%s\" of relation \"%s\" does not exist",
+					  name, rel->relname);
+	return col;
+}
+
+const char *
+ddl_attname(ZdmRel *rel, AttrNumber attnum)
+{
+	char	   *name = get_attname(rel->relid, attnum, true);
+
+	return name != NULL ? name : "?";
+}
+
+/*
+ * Does the expression of a valid CHECK prove that the column holds no NULL?
+ * As ConstraintImpliedByRelConstraint() in tablecmds.c decides it, which
+ * needs an open relation.
+ */
+static bool
+check_proves_not_null(const char *conbin, NullTest *test)
+{
+	Node	   *expr = stringToNode(conbin);
+
+	expr = eval_const_expressions(NULL, expr);
+	expr = (Node *) canonicalize_qual((Expr *) expr, true);
+	return predicate_implied_by(list_make1(test), make_ands_implicit((Expr *) expr),
+								true);
+}
+
+/* Does a valid CHECK constraint spare SET NOT NULL its scan? */
+bool
+ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
+{
+	NullTest   *test;
+	Relation	pg_constraint;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	bool		proven = false;
+
+	if (rel->script != NULL && ddl_script_proves_not_null(rel, col->name))
+		return true;
+	if (col->attnum == 0 || !OidIsValid(rel->relid))
+		return false;
+
+	test = makeNode(NullTest);
+	test->arg = (Expr *) makeVar(1, col->attnum, col->typid, col->typmod,
+								 col->collation, 0);
+	test->nulltesttype = IS_NOT_NULL;
+	test->argisrow = false;
+	test->location = -1;
+
+	pg_constraint = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(rel->relid));
+	scan = systable_beginscan(pg_constraint, ConstraintRelidTypidNameIndexId, true,
+							  NULL, 1, &key);
+	while (!proven && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_constraint con = (Form_pg_constraint) GETSTRUCT(tuple);
+		Datum		conbin;
+		bool		isnull;
+
+		if (con->contype != CONSTRAINT_CHECK || !con->convalidated ||
+			!compat_constraint_is_enforced(con))
+			continue;
+		if (rel->script != NULL)
+		{
+			bool		dropped = false;
+
+			if (ddl_script_has_constraint(rel, NameStr(con->conname), &dropped) && dropped)
+				continue;
+		}
+		conbin = heap_getattr(tuple, Anum_pg_constraint_conbin,
+							  RelationGetDescr(pg_constraint), &isnull);
+		if (!isnull)
+			proven = check_proves_not_null(TextDatumGetCString(conbin), test);
+	}
+	systable_endscan(scan);
+	table_close(pg_constraint, AccessShareLock);
+	return proven;
+}
+
+/*
+ * Look up a type.  False, with the name noted, if there is none; a type that
+ * the script makes is true with *typid InvalidOid.
+ */
+bool
+ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *typmod)
+{
+	Type		type;
+
+	*typid = InvalidOid;
+	*typmod = -1;
+
+	type = LookupTypeName(NULL, typname, typmod, true);
+	if (type != NULL)
+	{
+		*typid = typeTypeId(type);
+		ReleaseSysCache(type);
+		return true;
+	}
+	if (ddl->script != NULL && typname->names != NIL &&
+		ddl_script_has_type(ddl->script, strVal(llast(typname->names))))
+		return true;
+
+	ddl_undefined(ddl, "type \"%s\" does not exist", TypeNameToString(typname));
+	return false;
+}
+
+bool
+ddl_domain_has_constraints(Oid typid)
+{
+	return OidIsValid(typid) && get_typtype(typid) == TYPTYPE_DOMAIN &&
+		DomainHasConstraints(typid);
+}
+
+/* Names of functions that a raw expression calls, and one of the script's? */
+typedef struct ScriptCall
+{
+	ZdmScript  *script;
+	bool		found;
+	bool		is_volatile;
+} ScriptCall;
+
+static bool
+script_call_walker(Node *node, ScriptCall *call)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall))
+	{
+		bool		is_volatile = false;
+
+		if (ddl_script_has_function(call->script,
+									strVal(llast(((FuncCall *) node)->funcname)),
+									&is_volatile))
+		{
+			call->found = true;
+			call->is_volatile |= is_volatile;
+		}
+	}
+	return raw_expression_tree_walker(node, script_call_walker, call);
+}
+
+/*
+ * Would a default of this raw expression be evaluated anew for every row, so
+ * that ADD COLUMN has to rewrite the table?  Raises what parse analysis
+ * raises (an undefined function, say).
+ */
+bool
+ddl_expr_is_volatile(ZdmDdl *ddl, Node *expr)
+{
+	ParseState *pstate;
+	Node	   *node;
+
+	while (expr != NULL && IsA(expr, TypeCast))
+		expr = ((TypeCast *) expr)->arg;
+	if (expr == NULL || IsA(expr, A_Const))
+		return false;
+
+	if (ddl->script != NULL)
+	{
+		ScriptCall	call = {.script = ddl->script};
+
+		script_call_walker(expr, &call);
+		if (call.found)
+			return call.is_volatile;
+	}
+
+	pstate = make_parsestate(NULL);
+	node = transformExpr(pstate, copyObject(expr), EXPR_KIND_COLUMN_DEFAULT);
+	free_parsestate(pstate);
+	return contain_volatile_functions(node);
+}
+
+/* Is a raw default nothing but NULL, perhaps with a cast? */
+bool
+ddl_expr_is_null_constant(Node *expr)
+{
+	while (expr != NULL && IsA(expr, TypeCast))
+		expr = ((TypeCast *) expr)->arg;
+	return expr == NULL || (IsA(expr, A_Const) && ((A_Const *) expr)->isnull);
+}

@@ -1,0 +1,322 @@
+/*-------------------------------------------------------------------------
+ *
+ * script.c
+ *	  The stand-in for what earlier statements of a script made: its objects.
+ *
+ * script_apply.c fills it from parse trees.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "common/hashfn.h"
+#include "ddl/script_internal.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+/* An empty script; everything of it lives in the given context. */
+ZdmScript *
+ddl_script_create(MemoryContext context)
+{
+	ZdmScript  *script = MemoryContextAllocZero(context, sizeof(ZdmScript));
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	HASHCTL		ctl = {0};
+	ListCell   *lc;
+
+	script->context = context;
+
+	ctl.hcxt = context;
+	ctl.keysize = sizeof(ZdmScriptKey);
+	ctl.entrysize = sizeof(ZdmScriptName);
+	script->names = hash_create("zdm script names", 64, &ctl,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(ZdmScriptOid);
+	script->oids = hash_create("zdm script relations", 64, &ctl,
+							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	foreach(lc, fetch_search_path(true))
+	{
+		char	   *name = get_namespace_name(lfirst_oid(lc));
+
+		if (name != NULL)
+			script->search_path = lappend(script->search_path, name);
+	}
+	foreach(lc, fetch_search_path(false))
+	{
+		script->creation_schema = get_namespace_name(lfirst_oid(lc));
+		if (script->creation_schema != NULL)
+			break;
+	}
+	MemoryContextSwitchTo(oldcontext);
+	return script;
+}
+
+const char *
+ddl_script_creation_schema(const ZdmScript *script)
+{
+	return script->creation_schema;
+}
+
+/*
+ * The entry of a name; with create a new one if there is none.  kind keeps
+ * relations, types, schemas and functions apart.
+ */
+ZdmScriptName *
+ddl_script_name(ZdmScript *script, char kind, const char *nspname,
+				const char *name, bool create)
+{
+	ZdmScriptKey key;
+	ZdmScriptName *entry;
+	bool		found;
+
+	memset(&key, 0, sizeof(key));
+	key.kind = kind;
+	if (nspname != NULL)
+		strlcpy(key.nspname, nspname, NAMEDATALEN);
+	strlcpy(key.name, name, NAMEDATALEN);
+
+	entry = hash_search(script->names, &key, create ? HASH_ENTER : HASH_FIND, &found);
+	if (create && !found)
+	{
+		entry->dropped = false;
+		entry->is_volatile = false;
+		entry->rel = NULL;
+	}
+	return entry;
+}
+
+/* The record of changes to an existing relation, made if there is none. */
+ZdmScriptRel *
+ddl_script_rel_of_oid(ZdmScript *script, Oid relid, bool create)
+{
+	ZdmScriptOid *entry;
+	bool		found;
+
+	entry = hash_search(script->oids, &relid, create ? HASH_ENTER : HASH_FIND, &found);
+	if (entry == NULL)
+		return NULL;
+	if (!found)
+	{
+		entry->rel = MemoryContextAllocZero(script->context, sizeof(ZdmScriptRel));
+		entry->rel->relid = relid;
+	}
+	return entry->rel;
+}
+
+/* A relation that exists only in the script. */
+static ZdmRel *
+rel_of_script(const ZdmScriptName *entry)
+{
+	ZdmRel	   *rel = palloc0(sizeof(ZdmRel));
+
+	rel->nspname = pstrdup(entry->key.nspname);
+	rel->relname = pstrdup(entry->key.name);
+	rel->relkind = entry->rel->relkind;
+	rel->persistence = entry->rel->persistence;
+	rel->is_new = true;
+	rel->is_exempt = true;
+	rel->script = entry->rel;
+	return rel;
+}
+
+/*
+ * Resolve a name as the script stands.  Returns false if the script has not
+ * touched it in any schema where it could be.
+ */
+bool
+ddl_script_lookup_rel(ZdmDdl *ddl, const char *nspname, const char *relname,
+					  ZdmRel **rel)
+{
+	ZdmScript  *script = ddl->script;
+	List	   *schemas = nspname != NULL ? list_make1(unconstify(char *, nspname)) :
+		script->search_path;
+	bool		touched = script->sets_search_path;
+	ListCell   *lc;
+
+	*rel = NULL;
+	foreach(lc, schemas)
+	{
+		const char *schema = lfirst(lc);
+		ZdmScriptName *entry = ddl_script_name(script, 'r', schema, relname, false);
+		Oid			nspoid;
+		Oid			relid;
+
+		if (entry != NULL)
+		{
+			touched = true;
+			if (entry->dropped)
+				continue;
+			if (!OidIsValid(entry->rel->relid))
+				*rel = rel_of_script(entry);
+			else
+				*rel = ddl_rel_by_oid(ddl, entry->rel->relid);
+			return true;
+		}
+
+		nspoid = LookupNamespaceNoError(schema);
+		relid = OidIsValid(nspoid) ? get_relname_relid(relname, nspoid) : InvalidOid;
+		if (OidIsValid(relid))
+		{
+			*rel = ddl_rel_by_oid(ddl, relid);
+			return *rel != NULL;
+		}
+	}
+	return touched;
+}
+
+/* Attach to an existing relation what the script has changed of it. */
+void
+ddl_script_adjust_rel(ZdmScript *script, ZdmRel *rel)
+{
+	rel->script = ddl_script_rel_of_oid(script, rel->relid, false);
+	if (rel->script != NULL && rel->script->relname != NULL)
+	{
+		rel->nspname = rel->script->nspname;
+		rel->relname = rel->script->relname;
+	}
+}
+
+ZdmScriptCol *
+ddl_script_col(ZdmScriptRel *rel, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->columns)
+	{
+		ZdmScriptCol *col = lfirst(lc);
+
+		if (strcmp(col->name, name) == 0)
+			return col;
+	}
+	return NULL;
+}
+
+bool
+ddl_script_lookup_col(ZdmRel *rel, const char *name, ZdmCol **col)
+{
+	ZdmScriptCol *entry = ddl_script_col(rel->script, name);
+
+	*col = NULL;
+	if (entry != NULL)
+	{
+		if (!entry->dropped)
+		{
+			*col = palloc(sizeof(ZdmCol));
+			**col = entry->col;
+		}
+		return true;
+	}
+	if (OidIsValid(rel->relid))
+		return false;
+
+	/* a table of the script: unless all its columns are known, believe it */
+	if (!rel->script->columns_known)
+	{
+		*col = palloc0(sizeof(ZdmCol));
+		(*col)->name = pstrdup(name);
+		(*col)->typmod = -1;
+		(*col)->is_new = true;
+	}
+	return true;
+}
+
+ZdmScriptCon *
+ddl_script_con(ZdmScriptRel *rel, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->constraints)
+	{
+		ZdmScriptCon *con = lfirst(lc);
+
+		if (con->name != NULL && strcmp(con->name, name) == 0)
+			return con;
+	}
+	return NULL;
+}
+
+bool
+ddl_script_has_constraint(ZdmRel *rel, const char *name, bool *dropped)
+{
+	ZdmScriptCon *con;
+
+	*dropped = false;
+	if (rel->script == NULL)
+		return false;
+	con = ddl_script_con(rel->script, name);
+	if (con == NULL)
+		return !OidIsValid(rel->relid);
+	*dropped = con->dropped;
+	return true;
+}
+
+/* Has the script added a valid CHECK that proves the column not null? */
+bool
+ddl_script_proves_not_null(ZdmRel *rel, const char *column)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, rel->script->constraints)
+	{
+		ZdmScriptCon *con = lfirst(lc);
+
+		if (con->dropped || !con->is_valid)
+			continue;
+		foreach(lc2, con->not_null_columns)
+		{
+			if (strcmp(strVal(lfirst(lc2)), column) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+has_name(ZdmScript *script, char kind, const char *name)
+{
+	ZdmScriptName *entry = ddl_script_name(script, kind, NULL, name, false);
+
+	return entry != NULL && !entry->dropped;
+}
+
+bool
+ddl_script_has_type(ZdmScript *script, const char *name)
+{
+	return has_name(script, 't', name);
+}
+
+bool
+ddl_script_has_schema(ZdmScript *script, const char *name)
+{
+	return has_name(script, 's', name);
+}
+
+bool
+ddl_script_has_function(ZdmScript *script, const char *name, bool *is_volatile)
+{
+	ZdmScriptName *entry = ddl_script_name(script, 'f', NULL, name, false);
+
+	if (entry == NULL || entry->dropped)
+		return false;
+	*is_volatile = entry->is_volatile;
+	return true;
+}
+
+bool
+ddl_script_has_object(ZdmScript *script, const char *name)
+{
+	return has_name(script, 'o', name);
+}
+
+bool
+ddl_script_is_opaque(ZdmScript *script)
+{
+	return script->is_opaque;
+}

@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * script_internal.h
+ *	  Representation of a script's objects, for script.c and script_apply.c.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_SCRIPT_INTERNAL_H
+#define ZDM_SCRIPT_INTERNAL_H
+
+#include "ddl/script.h"
+#include "utils/hsearch.h"
+
+typedef struct ZdmScriptCol
+{
+	const char *name;
+	bool		dropped;		/* or renamed away */
+	ZdmCol		col;			/* as the script stands */
+} ZdmScriptCol;
+
+typedef struct ZdmScriptCon
+{
+	const char *name;			/* NULL: unnamed */
+	bool		dropped;
+	bool		is_valid;
+	List	   *not_null_columns;	/* String: columns that it proves not null */
+} ZdmScriptCon;
+
+struct ZdmScriptRel
+{
+	Oid			relid;			/* InvalidOid: made in the script */
+	const char *nspname;		/* of an existing one: set when renamed */
+	const char *relname;
+	char		relkind;
+	char		persistence;
+	bool		columns_known;	/* of one made in the script: the list below is
+								 * complete */
+	List	   *columns;		/* ZdmScriptCol */
+	List	   *constraints;	/* ZdmScriptCon */
+};
+
+typedef struct ZdmScriptKey
+{
+	char		kind;			/* r(elation), t(ype), s(chema), f(unction),
+								 * o(ther) */
+	char		nspname[NAMEDATALEN];	/* relations only */
+	char		name[NAMEDATALEN];
+} ZdmScriptKey;
+
+typedef struct ZdmScriptName
+{
+	ZdmScriptKey key;			/* must be first */
+	bool		dropped;
+	bool		is_volatile;	/* functions */
+	ZdmScriptRel *rel;			/* relations */
+} ZdmScriptName;
+
+typedef struct ZdmScriptOid
+{
+	Oid			relid;			/* must be first */
+	ZdmScriptRel *rel;
+} ZdmScriptOid;
+
+struct ZdmScript
+{
+	MemoryContext context;
+	HTAB	   *names;			/* ZdmScriptName */
+	HTAB	   *oids;			/* ZdmScriptOid */
+	List	   *search_path;	/* char *: where unqualified names are looked for */
+	const char *creation_schema;	/* where they are made, or NULL */
+	bool		sets_search_path;
+	bool		is_opaque;
+};
+
+extern ZdmScriptName *ddl_script_name(ZdmScript *script, char kind,
+									  const char *nspname, const char *name,
+									  bool create);
+extern ZdmScriptRel *ddl_script_rel_of_oid(ZdmScript *script, Oid relid, bool create);
+extern ZdmScriptCol *ddl_script_col(ZdmScriptRel *rel, const char *name);
+extern ZdmScriptCon *ddl_script_con(ZdmScriptRel *rel, const char *name);
+
+#endif							/* ZDM_SCRIPT_INTERNAL_H */

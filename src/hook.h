@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * hook.h
+ *	  Entry points from the server's hooks.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_HOOK_H
+#define ZDM_HOOK_H
+
+#include "zdm.h"
+
+#include "nodes/plannodes.h"
+#include "plan/verdict.h"
+#include "tcop/utility.h"
+
+/* The arguments of ProcessUtility(). */
+typedef struct ZdmUtility
+{
+	PlannedStmt *pstmt;
+	const char *query;			/* the whole string that the client sent */
+	bool		read_only_tree;
+	ProcessUtilityContext context;
+	ParamListInfo params;
+	QueryEnvironment *query_env;
+	DestReceiver *dest;
+	QueryCompletion *qc;
+} ZdmUtility;
+
+/* hook.c */
+extern void hook_init(void);
+
+/* does zdm look at statements of this session at all? */
+extern bool hook_is_active(void);
+
+/* call the previous hook, or the server's own code */
+extern void hook_run_utility(const ZdmUtility *utility);
+
+/* guard.c */
+extern void guard_utility(const ZdmUtility *utility);
+extern void guard_policy(ZdmPolicy *policy);
+
+/* dml.c */
+extern void dml_check(const PlannedStmt *pstmt, const char *query);
+
+#endif							/* ZDM_HOOK_H */

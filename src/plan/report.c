@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.c
+ *	  What the client is told: the messages of refusals and warnings.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "plan/advice.h"
+#include "plan/verdict.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+
+/* The mode as pg_locks spells it; NULL for NoLock. */
+const char *
+zdm_lock_name(LOCKMODE mode)
+{
+	if (mode == NoLock)
+		return NULL;
+	return GetLockmodeName(DEFAULT_LOCKMETHOD, mode);
+}
+
+static const char *
+what_is_blocked(LOCKMODE mode)
+{
+	if (mode >= AccessExclusiveLock)
+		return "reads and writes";
+	if (mode >= ShareLock)
+		return "writes";
+	return NULL;
+}
+
+/* A size for people, as pg_size_pretty() has it. */
+static char *
+pretty_size(int64 size)
+{
+	return text_to_cstring(DatumGetTextPP(DirectFunctionCall1(pg_size_pretty,
+															  Int64GetDatum(size))));
+}
+
+/* The table with its size, the lock on it, and what the lock blocks. */
+static void
+append_lock_facts(StringInfo buf, const ZdmDdl *ddl, ZdmRel *rel)
+{
+	LOCKMODE	mode = ddl_lock_on(ddl, rel);
+	ZdmDdl		scratch = *ddl;
+
+	if (mode == NoLock)
+		mode = ddl_strongest_lock(ddl);
+	if (mode != NoLock)
+		appendStringInfo(buf, "%s on ", zdm_lock_name(mode));
+	appendStringInfo(buf, "%s (%s)", ddl_rel_describe(rel),
+					 pretty_size(ddl_rel_size(&scratch, rel)));
+	if (what_is_blocked(mode) != NULL)
+		appendStringInfo(buf, " blocks %s", what_is_blocked(mode));
+}
+
+/* "Rule x: ...": the rule and the facts it rests on, palloc'd. */
+char *
+zdm_report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
+				  const ZdmJudgement *judgement)
+{
+	const ZdmHazard *hazard = judgement->hazard;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "Rule %s: %s", zdm_rules[hazard->rule].name,
+					 zdm_rules[hazard->rule].description);
+	if (hazard->rel != NULL && OidIsValid(hazard->rel->relid))
+	{
+		appendStringInfoString(&buf, "; ");
+		append_lock_facts(&buf, ddl, hazard->rel);
+	}
+	if (zdm_rules[hazard->rule].class != ZDM_CLASS_LOCK && policy->window_name != NULL)
+		appendStringInfo(&buf, "; window \"%s\" is open", policy->window_name);
+	appendStringInfoChar(&buf, '.');
+	return buf.data;
+}
+
+/* The safe form as SQL, palloc'd. */
+char *
+zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
+				const ZdmJudgement *judgement)
+{
+	const ZdmHazard *hazard = judgement->hazard;
+	char	   *advice = zdm_advice(ddl, hazard);
+
+	if (zdm_rules[hazard->rule].class == ZDM_CLASS_LOCK ||
+		judgement->verdict != ZDM_VERDICT_REFUSE)
+		return advice;
+	if (policy->open_windows != NULL)
+		return psprintf("Choose a window with SET zdm.window (open: %s). %s",
+						policy->open_windows, advice);
+	if (policy->window_name != NULL)
+		return psprintf("%s When the old version is gone: SELECT zdm_end_window(%s); then the statement runs.",
+						advice, quote_literal_cstr(policy->window_name));
+	return psprintf("zdm.require_window is on: open a window first. %s", advice);
+}
+
+/* Join what is said of each hazard with the given verdict, without repeats. */
+static char *
+join_reports(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements,
+			 ZdmVerdict verdict,
+			 char *(*report) (const ZdmPolicy *, const ZdmDdl *, const ZdmJudgement *))
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+		char	   *report_text;
+
+		if (judgement->verdict != verdict)
+			continue;
+		report_text = report(policy, ddl, judgement);
+		if (strstr(buf.data, report_text) != NULL)
+			continue;
+		if (buf.len > 0)
+			appendStringInfoChar(&buf, '\n');
+		appendStringInfoString(&buf, report_text);
+	}
+	return buf.data;
+}
+
+static const ZdmJudgement *
+first_with(List *judgements, ZdmVerdict verdict)
+{
+	ListCell   *lc;
+
+	foreach(lc, judgements)
+	{
+		if (((ZdmJudgement *) lfirst(lc))->verdict == verdict)
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/* Raise the refusal; at least one judgement says ZDM_VERDICT_REFUSE. */
+void
+zdm_report_refusal(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
+{
+	const ZdmJudgement *first = first_with(judgements, ZDM_VERDICT_REFUSE);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_ZDM_UNSAFE_DDL),
+			 errmsg("%s refused: %s", ddl->command, first->hazard->message),
+			 errdetail("%s", join_reports(policy, ddl, judgements,
+										  ZDM_VERDICT_REFUSE, zdm_report_detail)),
+			 errhint("%s", join_reports(policy, ddl, judgements,
+										ZDM_VERDICT_REFUSE, zdm_report_hint))));
+}
+
+/* Say what a statement that runs will do, one WARNING a hazard. */
+void
+zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
+{
+	ListCell   *lc;
+
+	foreach(lc, judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+
+		if (judgement->verdict != ZDM_VERDICT_WARN)
+			continue;
+		ereport(WARNING,
+				(errcode(ERRCODE_ZDM_UNSAFE_DDL),
+				 errmsg("unsafe %s: %s", ddl->command, judgement->hazard->message),
+				 errdetail("%s", zdm_report_detail(policy, ddl, judgement)),
+				 errhint("%s", zdm_report_hint(policy, ddl, judgement))));
+	}
+}
+
+/* Several windows are open, and the session has chosen none of them. */
+void
+zdm_report_ambiguous_window(const char *open_windows)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
+			 errmsg("several windows are open and none is chosen"),
+			 errdetail("Open windows: %s.", open_windows),
+			 errhint("Choose one with SET zdm.window.")));
+}

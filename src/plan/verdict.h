@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * verdict.h
+ *	  What happens to a statement with a hazard.
+ *
+ * The facts that a verdict rests on are handed in, so that it can be asked
+ * for by the hook and by zdm_check alike, and is the same for both.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_VERDICT_H
+#define ZDM_VERDICT_H
+
+#include "ddl/ddl.h"
+#include "guc.h"
+
+typedef struct ZdmPolicy
+{
+	ZdmMode		mode;
+	bool		require_window;
+	int64		window_id;		/* 0: none open, or none chosen */
+	const char *window_name;	/* NULL with window_id 0 */
+	const char *open_windows;	/* several are open and none is chosen: their
+								 * names; else NULL */
+
+	/*
+	 * Has the object come into being in that window?  Asked only where
+	 * knows_births: a restored copy of the database has other OIDs.
+	 */
+	bool		knows_births;
+	bool		(*is_born) (int64 window_id, const ObjectAddress *object);
+} ZdmPolicy;
+
+typedef struct ZdmJudgement
+{
+	const ZdmHazard *hazard;
+	ZdmVerdict	verdict;
+	bool		is_allowed;		/* runs because zdm.allow waives the rule */
+	bool		is_counted;		/* worth a row in zdm_history */
+} ZdmJudgement;
+
+/* one judgement for each hazard, in their order */
+extern List *zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl);
+extern ZdmVerdict zdm_strictest(List *judgements);
+extern const char *zdm_verdict_name(ZdmVerdict verdict);
+
+/* does any hazard depend on which window is open? */
+extern bool zdm_needs_window(const ZdmDdl *ddl);
+
+/* report.c */
+extern char *zdm_report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
+							   const ZdmJudgement *judgement);
+extern char *zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
+							 const ZdmJudgement *judgement);
+extern void zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl,
+								List *judgements);
+extern void zdm_report_refusal(const ZdmPolicy *policy, const ZdmDdl *ddl,
+							   List *judgements) pg_attribute_noreturn();
+extern void zdm_report_ambiguous_window(const char *open_windows) pg_attribute_noreturn();
+extern const char *zdm_lock_name(LOCKMODE mode);
+
+#endif							/* ZDM_VERDICT_H */

@@ -1,0 +1,333 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock_budget.c
+ *	  Runs a command that needs strong locks in attempts, each of which may
+ *	  take only so long to get them.
+ *
+ * A command that waits for a strong lock makes everybody wait who comes after
+ * it, though it blocks nobody yet.  So an attempt gives up soon, lets the
+ * queue behind it go, and the command comes again after a pause.
+ *
+ * lock_timeout alone bounds each single wait, but one command takes many
+ * locks and holds the first while it waits for the last.  A timer bounds the
+ * attempt as a whole.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/pg_prng.h"
+#include "guc.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "run/blockers.h"
+#include "run/lock_budget.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "tcop/pquery.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#define FIRST_PAUSE_MS	20
+#define LONGEST_PAUSE_MS	2000
+#define POLL_MS	10
+
+/* What is known of one run of attempts. */
+typedef struct LockBudget
+{
+	ZdmAttempt	attempt;
+	void	   *arg;
+	List	   *locks;
+	bool		single;
+	TimestampTz give_up;
+	int			pause;			/* milliseconds, of the next one */
+	List	   *blockers;		/* of the last failed attempt */
+	MemoryContext context;		/* survives attempts */
+} LockBudget;
+
+static TimeoutId budget_timeout = MAX_TIMEOUTS;
+static volatile sig_atomic_t budget_cancelled = false;
+
+/*
+ * The budget is used up.  If the command waits for a lock now, cancel it;
+ * else it has its locks so far and may work on, but not wait for another.
+ * Runs in a signal handler.
+ */
+static void
+budget_expired(void)
+{
+	if (MyProc->waitLock != NULL)
+	{
+		budget_cancelled = true;
+		InterruptPending = true;
+		QueryCancelPending = true;
+		SetLatch(MyLatch);
+	}
+	else
+		LockTimeout = 1;
+}
+
+static void
+set_milliseconds(const char *setting, int value)
+{
+	char		buf[32];
+
+	snprintf(buf, sizeof(buf), "%d", value);
+	(void) set_config_option(setting, buf, PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Bound the locks of one attempt.  Returns the GUC nest level for
+ * disarm_budget(); after an error the abort has unwound it.
+ *
+ * deadlock_timeout is half the budget, so that an autovacuum in the way is
+ * cancelled as it is for plain DDL, and so that in a deadlock this command is
+ * the victim and not the application, whose own timeout runs longer.
+ */
+static int
+arm_budget(void)
+{
+	int			budget = zdm_guc_lock_timeout;
+	int			guc_level = NewGUCNestLevel();
+
+	if (budget_timeout == MAX_TIMEOUTS)
+		budget_timeout = RegisterTimeout(USER_TIMEOUT, budget_expired);
+
+	if (LockTimeout > 0)
+		budget = Min(budget, LockTimeout);
+	set_milliseconds("lock_timeout", budget);
+	set_milliseconds("deadlock_timeout", Max(budget / 2, 1));
+	budget_cancelled = false;
+	enable_timeout_after(budget_timeout, budget);
+	return guc_level;
+}
+
+static void
+disarm_budget(int guc_level)
+{
+	disable_timeout(budget_timeout, false);
+	AtEOXact_GUC(true, guc_level);
+}
+
+/* Has the attempt failed because it did not get its locks in time? */
+static bool
+is_lock_failure(const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
+		return true;
+
+	/*
+	 * Our cancel is reported as the user's.  A statement_timeout that came
+	 * at the same moment has another message, and is the user's will.
+	 */
+	return budget_cancelled && error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		error->message_id != NULL &&
+		strcmp(error->message_id, "canceling statement due to user request") == 0;
+}
+
+/*
+ * Run one attempt.  Returns NULL if it is done, or the error that it failed
+ * with, in the run's context, when the locks were not to be had.  Any other
+ * error is raised, after undo() if that is given.
+ */
+static ErrorData *
+try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
+{
+	ErrorData  *volatile error = NULL;
+
+	PG_TRY();
+	{
+		int			guc_level = arm_budget();
+
+		budget->attempt(budget->arg);
+		disarm_budget(guc_level);
+	}
+	PG_CATCH();
+	{
+		disable_timeout(budget_timeout, false);
+		MemoryContextSwitchTo(budget->context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	if (error == NULL)
+		return NULL;
+
+	if (is_lock_failure(error))
+		budget->blockers = blockers_find(budget->locks);
+	undo(undo_arg);
+	MemoryContextSwitchTo(budget->context);
+	if (!is_lock_failure(error))
+		ReThrowError(error);
+	return error;
+}
+
+/* Wait before the next attempt, but not longer than somebody is in the way. */
+static void
+pause_between(LockBudget *budget)
+{
+	double		jitter = 0.5 + pg_prng_double(&pg_global_prng_state);
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  (int64) (budget->pause * jitter));
+
+	end = Min(end, budget->give_up);
+	budget->pause = Min(budget->pause * 2, LONGEST_PAUSE_MS);
+
+	/* a first short rest for those who queued up behind the attempt */
+	do
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 POLL_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	} while (GetCurrentTimestamp() < end && blockers_find(budget->locks) != NIL);
+}
+
+static void
+report_given_up(LockBudget *budget)
+{
+	StringInfoData names;
+	ListCell   *lc;
+
+	initStringInfo(&names);
+	foreach(lc, budget->locks)
+		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
+						 ((ZdmNeededLock *) lfirst(lc))->name);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("could not obtain locks on %s", names.data),
+			 errdetail("%s", blockers_describe(budget->blockers)),
+			 budget->single ?
+			 errhint("The transaction already holds locks that block others, so there was one attempt of %d ms (zdm.lock_timeout).",
+					 zdm_guc_lock_timeout) :
+			 errhint("Attempts of %d ms each (zdm.lock_timeout) went on for %d ms (zdm.lock_wait_max). End the transactions named, or try again later.",
+					 zdm_guc_lock_timeout, zdm_guc_lock_wait_max)));
+}
+
+/* Is there time for another attempt? */
+static bool
+goes_on(const LockBudget *budget)
+{
+	return !budget->single && GetCurrentTimestamp() < budget->give_up;
+}
+
+/*
+ * End the failed transaction of an attempt at top level.  The portal keeps
+ * pointing at a snapshot of it otherwise; PortalRunUtility() copes with none.
+ */
+static void
+abort_transaction(void *arg)
+{
+	AbortCurrentTransaction();
+	ActivePortal->portalSnapshot = NULL;
+}
+
+static void
+start_transaction(LockBudget *budget)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(budget->context);
+}
+
+/*
+ * Attempts that are whole transactions.  The first runs in the transaction
+ * that the caller is in; the last one leaves its transaction to be committed
+ * by the caller's caller as usual.  A snapshot of our own is popped at the
+ * end, since PortalRunUtility() no longer has one to pop.
+ */
+static void
+run_in_transactions(LockBudget *budget)
+{
+	bool		own_snapshot = false;
+
+	while (try_once(budget, abort_transaction, NULL) != NULL)
+	{
+		if (!goes_on(budget))
+		{
+			start_transaction(budget);
+			report_given_up(budget);
+		}
+		pause_between(budget);
+		start_transaction(budget);
+		own_snapshot = true;
+	}
+	if (own_snapshot && ActiveSnapshotSet())
+		PopActiveSnapshot();
+}
+
+/* The state to come back to after a subtransaction. */
+typedef struct OuterState
+{
+	MemoryContext context;
+	ResourceOwner owner;
+} OuterState;
+
+static void
+abort_subtransaction(void *arg)
+{
+	OuterState *outer = arg;
+
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(outer->context);
+	CurrentResourceOwner = outer->owner;
+}
+
+/* Attempts that are subtransactions. */
+static void
+run_in_subtransactions(LockBudget *budget)
+{
+	OuterState	outer = {CurrentMemoryContext, CurrentResourceOwner};
+
+	for (;;)
+	{
+		BeginInternalSubTransaction(NULL);
+		MemoryContextSwitchTo(outer.context);
+		if (try_once(budget, abort_subtransaction, &outer) == NULL)
+			break;
+		if (!goes_on(budget))
+			report_given_up(budget);
+		pause_between(budget);
+	}
+	ReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(outer.context);
+	CurrentResourceOwner = outer.owner;
+}
+
+void
+lock_budget_run(ZdmAttempt attempt, void *arg, List *locks, bool can_abort, bool single)
+{
+	LockBudget	budget = {0};
+	MemoryContext oldcontext = CurrentMemoryContext;
+
+	budget.attempt = attempt;
+	budget.arg = arg;
+	budget.locks = locks;
+	budget.single = single || zdm_guc_lock_wait_max == 0;
+	budget.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												 zdm_guc_lock_wait_max);
+	budget.pause = FIRST_PAUSE_MS;
+	budget.context = AllocSetContextCreate(can_abort ? PortalContext : CurrentMemoryContext,
+										   "zdm lock budget", ALLOCSET_SMALL_SIZES);
+
+	if (can_abort)
+		run_in_transactions(&budget);
+	else
+		run_in_subtransactions(&budget);
+
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(budget.context);
+}

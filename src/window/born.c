@@ -1,0 +1,200 @@
+/*-------------------------------------------------------------------------
+ *
+ * born.c
+ *	  Objects that come into being while a window is open: old clients do not
+ *	  know them, so nothing that happens to them can break old clients.
+ *
+ * object_access_hook tells of each object as it is made, however deep inside
+ * a command.  It only notes addresses; they are written to zdm.object after
+ * the command, where writing is safe.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_policy.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "window/ledger.h"
+#include "window/window.h"
+
+/* attribute numbers of zdm.object */
+enum
+{
+	Anum_object_window_id = 1,
+	Anum_object_classid,
+	Anum_object_objid,
+	Anum_object_objsubid,
+	Anum_object_identity,
+	Natts_object = Anum_object_identity
+};
+
+static object_access_hook_type prev_object_access_hook = NULL;
+
+static bool collecting = false;
+
+/* ObjectAddress, in TopTransactionContext; valid only while collecting */
+static List *collected = NIL;
+
+static bool
+is_of_interest(Oid classid)
+{
+	return classid == RelationRelationId ||
+		classid == ConstraintRelationId ||
+		classid == NamespaceRelationId ||
+		classid == PolicyRelationId ||
+		classid == ProcedureRelationId ||
+		classid == TriggerRelationId ||
+		classid == TypeRelationId;
+}
+
+static void
+born_object_access(ObjectAccessType access, Oid classid, Oid objid, int subid,
+				   void *arg)
+{
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, classid, objid, subid, arg);
+
+	if (collecting && access == OAT_POST_CREATE && is_of_interest(classid))
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+		ObjectAddress *address = palloc(sizeof(ObjectAddress));
+
+		ObjectAddressSubSet(*address, classid, objid, subid);
+		collected = lappend(collected, address);
+		MemoryContextSwitchTo(oldcontext);
+	}
+}
+
+void
+born_init(void)
+{
+	prev_object_access_hook = object_access_hook;
+	object_access_hook = born_object_access;
+}
+
+/* Begin to collect, or cease to, for the time of one command. */
+bool
+born_start(bool collect)
+{
+	bool		previous = collecting;
+
+	collecting = collect;
+	if (!previous)
+		collected = NIL;
+	return previous;
+}
+
+void
+born_restore(bool collect)
+{
+	collecting = collect;
+}
+
+/* Is the object written down as born in the window? */
+bool
+born_in_window(int64 window_id, const ObjectAddress *object)
+{
+	Relation	rel = table_open(ledger_relid("object"), AccessShareLock);
+	ScanKeyData keys[4];
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&keys[0], Anum_object_window_id, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(window_id));
+	ScanKeyInit(&keys[1], Anum_object_classid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(object->classId));
+	ScanKeyInit(&keys[2], Anum_object_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(object->objectId));
+	ScanKeyInit(&keys[3], Anum_object_objsubid, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(object->objectSubId));
+	scan = systable_beginscan(rel, ledger_relid("object_key"), true, NULL, 4, keys);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * Temporary relations are of the session alone, and TOAST tables and row
+ * types come and go with their table.
+ */
+static bool
+is_worth_keeping(const ObjectAddress *address)
+{
+	Oid			nspoid;
+
+	if (address->classId == TypeRelationId)
+	{
+		Oid			relid = get_typ_typrelid(address->objectId);
+
+		return !OidIsValid(get_element_type(address->objectId)) &&
+			(!OidIsValid(relid) || get_rel_relkind(relid) == RELKIND_COMPOSITE_TYPE);
+	}
+	if (address->classId != RelationRelationId)
+		return true;
+	nspoid = get_rel_namespace(address->objectId);
+	return OidIsValid(nspoid) && !isAnyTempNamespace(nspoid) &&
+		nspoid != PG_TOAST_NAMESPACE;
+}
+
+/*
+ * Write down what was collected, for the window, and forget it.  The command
+ * is over and its effects are visible.
+ */
+void
+born_flush(int64 window_id)
+{
+	Relation	rel;
+	ListCell   *lc;
+
+	if (collected == NIL)
+		return;
+
+	rel = table_open(ledger_relid("object"), RowExclusiveLock);
+	foreach(lc, collected)
+	{
+		const ObjectAddress *address = lfirst(lc);
+		Datum		values[Natts_object];
+		bool		nulls[Natts_object] = {0};
+		char	   *identity;
+		HeapTuple	tuple;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!is_worth_keeping(address))
+			continue;
+		identity = getObjectIdentity(address, true);
+		if (identity == NULL)
+			continue;			/* made and dropped by the same command */
+
+		values[Anum_object_window_id - 1] = Int64GetDatum(window_id);
+		values[Anum_object_classid - 1] = ObjectIdGetDatum(address->classId);
+		values[Anum_object_objid - 1] = ObjectIdGetDatum(address->objectId);
+		values[Anum_object_objsubid - 1] = Int32GetDatum(address->objectSubId);
+		values[Anum_object_identity - 1] = CStringGetTextDatum(identity);
+		tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+		CatalogTupleInsert(rel, tuple);
+		heap_freetuple(tuple);
+	}
+	table_close(rel, RowExclusiveLock);
+	collected = NIL;
+}

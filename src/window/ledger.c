@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.c
+ *	  Access to zdm's own tables, in schema zdm.
+ *
+ * What is written for every hazardous statement goes in by heap inserts, so
+ * that neither pgaudit nor pg_stat_statements sees statements that no client
+ * sent; the rare commands on windows use SPI.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "commands/sequence.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "window/ledger.h"
+
+bool
+ledger_exists(void)
+{
+	return OidIsValid(get_extension_oid("zdm", true));
+}
+
+Oid
+ledger_relid(const char *name)
+{
+	Oid			nspoid = get_namespace_oid(ZDM_SCHEMA, true);
+	Oid			relid = OidIsValid(nspoid) ? get_relname_relid(name, nspoid) : InvalidOid;
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s.%s\" of extension \"zdm\" does not exist",
+						ZDM_SCHEMA, name),
+				 errhint("Drop the extension and create it again.")));
+	return relid;
+}
+
+/* Who owns the extension, and so its tables. */
+static Oid
+extension_owner(void)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			owner = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("zdm"));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	if (!OidIsValid(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"zdm\" does not exist")));
+	return owner;
+}
+
+void
+ledger_begin(LedgerScope *scope)
+{
+	GetUserIdAndSecContext(&scope->userid, &scope->sec_context);
+	SetUserIdAndSecContext(extension_owner(),
+						   scope->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	scope->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+ledger_end(LedgerScope *scope)
+{
+	SPI_finish();
+	AtEOXact_GUC(false, scope->guc_level);
+	SetUserIdAndSecContext(scope->userid, scope->sec_context);
+}
+
+uint64
+ledger_execute(const char *sql, int nargs, const Oid *types, const Datum *values,
+			   const char *nulls)
+{
+	int			result = SPI_execute_with_args(sql, nargs, unconstify(Oid *, types),
+											   unconstify(Datum *, values), nulls,
+											   false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+int64
+ledger_nextval(const char *sequence)
+{
+	return nextval_internal(ledger_relid(sequence), false);
+}

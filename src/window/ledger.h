@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.h
+ *	  Access to zdm's own tables, in schema zdm.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_LEDGER_H
+#define ZDM_LEDGER_H
+
+#include "zdm.h"
+
+#include "utils/relcache.h"
+
+/* The user that the session had, to be restored. */
+typedef struct LedgerScope
+{
+	Oid			userid;
+	int			sec_context;
+	int			guc_level;
+} LedgerScope;
+
+/* is the extension created in this database? */
+extern bool ledger_exists(void);
+
+/* OID of a table, index or sequence of schema zdm; raises if it is gone */
+extern Oid	ledger_relid(const char *name);
+
+/*
+ * Become the owner of the extension with a closed search_path, with SPI
+ * connected; and back.  An error in between is cleaned up by the abort of the
+ * (sub)transaction.
+ */
+extern void ledger_begin(LedgerScope *scope);
+extern void ledger_end(LedgerScope *scope);
+
+/*
+ * Run one command through SPI; between ledger_begin() and ledger_end().
+ * Returns the number of rows; they are in SPI_tuptable.
+ */
+extern uint64 ledger_execute(const char *sql, int nargs, const Oid *types,
+							 const Datum *values, const char *nulls);
+
+/* next value of a sequence of schema zdm */
+extern int64 ledger_nextval(const char *sequence);
+
+#endif							/* ZDM_LEDGER_H */

@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * window.c
+ *	  Which window the session's DDL belongs to.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xlog.h"
+#include "guc.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "window/ledger.h"
+#include "window/window.h"
+
+/* attribute numbers of zdm.window */
+enum
+{
+	Anum_window_id = 1,
+	Anum_window_name,
+	Anum_window_state,
+	Anum_window_on_unsafe,
+	Anum_window_old_clients,
+	Anum_window_quiet_period,
+	Anum_window_opened_at,
+	Anum_window_opened_by,
+	Anum_window_ended_at,
+	Anum_window_ended_by,
+	Anum_window_system_identifier,
+	Anum_window_database_oid
+};
+
+static ZdmWindow *
+window_from_tuple(HeapTuple tuple, TupleDesc desc)
+{
+	ZdmWindow  *window = palloc(sizeof(ZdmWindow));
+	bool		isnull;
+	uint64		system_identifier;
+	Oid			database;
+
+	window->id = DatumGetInt64(heap_getattr(tuple, Anum_window_id, desc, &isnull));
+	window->name = TextDatumGetCString(heap_getattr(tuple, Anum_window_name, desc, &isnull));
+	system_identifier = (uint64) DatumGetInt64(heap_getattr(tuple, Anum_window_system_identifier,
+															desc, &isnull));
+	database = DatumGetObjectId(heap_getattr(tuple, Anum_window_database_oid, desc, &isnull));
+	window->is_native = system_identifier == GetSystemIdentifier() &&
+		database == MyDatabaseId;
+	return window;
+}
+
+/* Append the open windows in one state to a list of ZdmWindow. */
+static List *
+windows_in_state(List *windows, const char *state)
+{
+	Relation	rel = table_open(ledger_relid("window"), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_window_state, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(state));
+	scan = systable_beginscan(rel, ledger_relid("window_state"), true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		windows = lappend(windows, window_from_tuple(tuple, RelationGetDescr(rel)));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return windows;
+}
+
+static char *
+window_names(List *windows)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, windows)
+		appendStringInfo(&buf, "%s\"%s\"", buf.len > 0 ? ", " : "",
+						 ((ZdmWindow *) lfirst(lc))->name);
+	return buf.data;
+}
+
+const ZdmWindow *
+window_current(const char **open_windows)
+{
+	List	   *windows = windows_in_state(windows_in_state(NIL, "open"), "closing");
+	ListCell   *lc;
+
+	*open_windows = NULL;
+	if (windows == NIL)
+		return NULL;
+	if (zdm_guc_window == NULL || zdm_guc_window[0] == '\0')
+	{
+		if (list_length(windows) == 1)
+			return linitial(windows);
+	}
+	else
+	{
+		foreach(lc, windows)
+		{
+			if (strcmp(((ZdmWindow *) lfirst(lc))->name, zdm_guc_window) == 0)
+				return lfirst(lc);
+		}
+	}
+	*open_windows = window_names(windows);
+	return NULL;
+}
+
+/* zdm_begin_window() takes the mode that conflicts with this one. */
+void
+window_hold_off(void)
+{
+	LockRelationOid(ledger_relid("window"), RowExclusiveLock);
+}

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * window.h
+ *	  Deployment windows: the time in which old and new application versions
+ *	  run together.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_WINDOW_H
+#define ZDM_WINDOW_H
+
+#include "zdm.h"
+
+#include "catalog/objectaddress.h"
+#include "nodes/pg_list.h"
+
+typedef struct ZdmWindow
+{
+	int64		id;
+	const char *name;
+	bool		is_native;		/* opened in this database, not restored into
+								 * it: its object OIDs mean something here */
+} ZdmWindow;
+
+/* window.c */
+
+/*
+ * The window that the session's DDL belongs to: the one that zdm.window
+ * names, else the only open one; NULL if none is open.  If it cannot be
+ * decided, NULL with *open_windows set to the names of the open ones.
+ */
+extern const ZdmWindow *window_current(const char **open_windows);
+
+/*
+ * Let the end of this transaction come before the next window opens, so that
+ * DDL judged without a window is done when old clients begin to count.
+ */
+extern void window_hold_off(void);
+
+/* born.c: objects that came into being in a window */
+extern void born_init(void);
+extern bool born_in_window(int64 window_id, const ObjectAddress *object);
+extern bool born_start(bool collect);	/* returns the state to restore */
+extern void born_restore(bool collect);
+extern void born_flush(int64 window_id);
+
+/* history.c: zdm.statement */
+extern void history_record(int64 window_id, const char *command, const char *sql,
+						   const char *decision, List *rules);
+
+#endif							/* ZDM_WINDOW_H */
