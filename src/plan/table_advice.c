@@ -142,6 +142,13 @@ trigger_change(const ZdmDdl *ddl, const ZdmHazard *hazard)
 }
 
 static char *
+publish_without_identity(const ZdmDdl *ddl, const ZdmHazard *hazard)
+{
+	return psprintf("Give the table a primary key, or a unique index on NOT NULL columns and REPLICA IDENTITY USING INDEX; failing that: ALTER TABLE %s REPLICA IDENTITY FULL;",
+					relation_name(hazard));
+}
+
+static char *
 create_extension(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	return pstrdup("Read the script of the extension for locks on tables that are in use.");
@@ -166,6 +173,7 @@ const ZdmAdvice zdm_table_advice[] = {
 	{ZDM_RULE_CREATE_OR_REPLACE_VIEW, create_or_replace_view},
 	{ZDM_RULE_CREATE_OR_REPLACE_FUNCTION, create_or_replace_function},
 	{ZDM_RULE_TRIGGER_CHANGE, trigger_change},
+	{ZDM_RULE_PUBLISH_WITHOUT_IDENTITY, publish_without_identity},
 	{ZDM_RULE_CREATE_EXTENSION, create_extension},
 	{ZDM_RULE_COUNT, NULL}
 };
