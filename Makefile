@@ -15,7 +15,8 @@ ZDM_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" zdm.contr
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA = $(sort $(wildcard src/sql/zdm--*.sql))
-HEADER_FILES = $(sort $(wildcard src/*.h src/*/*.h))
+# a list that its includer gives a meaning to is no header of its own
+HEADER_FILES = $(filter-out %_list.h,$(sort $(wildcard src/*.h src/*/*.h)))
 
 # setup creates the extension that the other files use
 regress_all = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
