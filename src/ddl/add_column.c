@@ -286,7 +286,7 @@ find_inline_constraints(ZdmDdl *ddl, ZdmRel *rel, NewColumn *col)
 			case CONSTR_FOREIGN:
 				con = copyObject(con);
 				con->fk_attrs = list_make1(makeString(col->def->colname));
-				ddl_foreign_key(ddl, rel, con, ddl_inline_foreign_key_scans(ddl, con));
+				ddl_foreign_key(ddl, rel, con, ddl_inline_foreign_key_scans(col->def, con));
 				break;
 			default:
 				break;			/* seen above, or nothing to see */

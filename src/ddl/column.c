@@ -20,6 +20,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_collate.h"
 #include "parser/parse_expr.h"
 #include "parser/parse_node.h"
 #include "parser/parse_type.h"
@@ -252,8 +253,11 @@ ddl_expr_is_volatile(ZdmDdl *ddl, Node *expr)
 
 	pstate = make_parsestate(NULL);
 	node = transformExpr(pstate, copyObject(expr), EXPR_KIND_COLUMN_DEFAULT);
+	assign_expr_collations(pstate, node);
 	free_parsestate(pstate);
-	return contain_volatile_functions(node);
+
+	/* a VOLATILE function in SQL can turn out to be a constant */
+	return contain_volatile_functions_after_planning((Expr *) node);
 }
 
 /* Is a raw default nothing but NULL, perhaps with a cast? */

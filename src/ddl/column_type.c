@@ -225,7 +225,9 @@ index_is_rebuilt(const ZdmIndex *index, AttrNumber attnum, const ZdmTypeChange *
 		mentions |= index->attnums[i] == attnum;
 	if (!mentions)
 		return false;
-	if (index->has_exprs || index->has_predicate || !index->is_valid)
+	/* an index of a partition is made anew with the one of the parent */
+	if (index->has_exprs || index->has_predicate || !index->is_valid ||
+		get_rel_relispartition(index->indexoid))
 		return true;
 
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index->indexoid));

@@ -267,7 +267,7 @@ extern char *ddl_list_objects(List *addresses);
 
 /* script.c: the stand-in for what earlier statements of a script made */
 extern struct ZdmScript *ddl_script_create(MemoryContext context);
-extern void ddl_script_apply(ZdmDdl *ddl);
+extern void ddl_script_apply(ZdmDdl *ddl, bool refused);
 
 /* Handlers, one for each kind of statement, called through dispatch.c */
 typedef void (*ZdmHandler) (ZdmDdl *ddl, Node *stmt);
@@ -304,7 +304,7 @@ extern void ddl_alter_constraint(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
 
 /* foreign_key.c; fk_attrs of con is set, also where it stands in a column */
 extern void ddl_foreign_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con, bool scans);
-extern bool ddl_inline_foreign_key_scans(const ZdmDdl *ddl, const Constraint *con);
+extern bool ddl_inline_foreign_key_scans(const ColumnDef *def, const Constraint *con);
 extern ZdmRel *ddl_fk_target(ZdmDdl *ddl, ZdmRel *rel, const Constraint *con);
 
 /*

@@ -28,37 +28,24 @@ ddl_fk_target(ZdmDdl *ddl, ZdmRel *rel, const Constraint *con)
 
 /*
  * PostgreSQL does not check a foreign key that comes with a new column,
- * because the column is NULL, unless another command of the statement puts
- * values in; see transformAlterTableStmt() in parse_utilcmd.c.
+ * because the column is NULL, unless it has a default, be it NULL; see
+ * transformAlterTableStmt() in parse_utilcmd.c.
  */
 bool
-ddl_inline_foreign_key_scans(const ZdmDdl *ddl, const Constraint *con)
+ddl_inline_foreign_key_scans(const ColumnDef *def, const Constraint *con)
 {
 	ListCell   *lc;
-	ListCell   *lc2;
 
-	if (ddl->alter == NULL || con->skip_validation || !compat_constraint_node_is_enforced(con))
+	if (con->skip_validation || !compat_constraint_node_is_enforced(con))
 		return false;
-	foreach(lc, ddl->alter->cmds)
+	foreach(lc, def->constraints)
 	{
-		AlterTableCmd *cmd = lfirst(lc);
+		ConstrType	contype = ((Constraint *) lfirst(lc))->contype;
 
-		if (cmd->subtype == AT_AddConstraint && IsA(cmd->def, Constraint) &&
-			((Constraint *) cmd->def)->contype == CONSTR_FOREIGN)
-			return true;
-		if (cmd->subtype != AT_AddColumn)
-			continue;
-		foreach(lc2, ((ColumnDef *) cmd->def)->constraints)
-		{
-			ConstrType	contype = ((Constraint *) lfirst(lc2))->contype;
-
-			if (contype == CONSTR_DEFAULT || contype == CONSTR_GENERATED)
-				return true;
-		}
-		if (ddl_coldef_is_auto_increment((ColumnDef *) cmd->def))
+		if (contype == CONSTR_DEFAULT || contype == CONSTR_GENERATED)
 			return true;
 	}
-	return false;
+	return ddl_coldef_is_auto_increment(def);
 }
 
 /* Several referenced tables whose writes one transaction blocks */

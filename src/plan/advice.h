@@ -47,6 +47,7 @@ extern char *zdm_sql_default(const char *action);
 
 /* constraint_advice.c: statements that other advice needs too, each with "; " */
 extern char *zdm_constraint_name(const ZdmRel *rel, const char *column, const char *label);
+extern const char *zdm_hazard_subject(const ZdmHazard *hazard);
 extern void zdm_append_set_not_null(StringInfo buf, const ZdmRel *rel, const char *column);
 
 #endif							/* ZDM_ADVICE_H */

@@ -279,8 +279,8 @@ recheck(const ZdmDdl *ddl, const ZdmHazard *hazard)
 static char *
 type_in_window(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	return psprintf("Change the type when no client of the old version is left; until then let the new version work with the old type of column %s of %s.",
-					column_of(hazard), table_of(hazard));
+	return psprintf("Change the type when no client of the old version is left; until then let the new version work with the old type of %s.",
+					zdm_hazard_subject(hazard));
 }
 
 static char *
@@ -293,15 +293,15 @@ generated_expression(const ZdmDdl *ddl, const ZdmHazard *hazard)
 static char *
 expect_nulls(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	return psprintf("Let no client write NULL to column %s of %s while the old version runs.",
-					column_of(hazard), table_of(hazard));
+	return psprintf("Let no client write NULL to %s while the old version runs.",
+					zdm_hazard_subject(hazard));
 }
 
 static char *
 name_value(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	return psprintf("Let the new version write column %s of %s by itself, and change the default when no client of the old version is left.",
-					column_of(hazard), table_of(hazard));
+	return psprintf("Let the new version write %s by itself, and change the default when no client of the old version is left.",
+					zdm_hazard_subject(hazard));
 }
 
 const ZdmAdvice zdm_column_advice[] = {

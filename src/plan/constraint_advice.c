@@ -22,6 +22,19 @@ zdm_constraint_name(const ZdmRel *rel, const char *column, const char *label)
 	return pstrdup(quote_identifier(makeObjectName(rel->relname, column, label)));
 }
 
+/*
+ * What a hazard is about, for people: a column with its table, or the object.
+ * Rules about columns are also used of domains, types and sequences.
+ */
+const char *
+zdm_hazard_subject(const ZdmHazard *hazard)
+{
+	if (hazard->column != NULL && hazard->rel != NULL)
+		return psprintf("column %s of %s", quote_identifier(hazard->column),
+						ddl_rel_qualified(hazard->rel));
+	return hazard->object != NULL ? hazard->object : "the object";
+}
+
 static char *
 columns_text(List *columns)
 {
@@ -407,9 +420,7 @@ static char *
 rejects_old_writers(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	return psprintf("Let the new version write %s as the constraint demands, and add the constraint when no client of the old version is left.",
-					hazard->column ? psprintf("column %s of %s", quote_identifier(hazard->column),
-											  ddl_rel_qualified(hazard->rel)) :
-					ddl_rel_qualified(hazard->rel));
+					zdm_hazard_subject(hazard));
 }
 
 static char *
@@ -435,14 +446,12 @@ multiple_foreign_keys(const ZdmDdl *ddl, const ZdmHazard *hazard)
 	return pstrdup("Add each foreign key in a transaction of its own.");
 }
 
-/* A key's index is kept for the old version where that is all it needs. */
 static char *
 drop_constraint(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	AlterTableCmd *cmd = castNode(AlterTableCmd, hazard->node);
-
-	return psprintf("Drop constraint %s of %s when no client of the old version is left.",
-					quote_identifier(cmd->name), ddl_rel_qualified(hazard->rel));
+	return psprintf("Drop constraint%s%s of %s when no client of the old version is left.",
+					hazard->name ? " " : "", hazard->name ? quote_identifier(hazard->name) : "",
+					hazard->rel ? ddl_rel_qualified(hazard->rel) : zdm_hazard_subject(hazard));
 }
 
 const ZdmAdvice zdm_constraint_advice[] = {
