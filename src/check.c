@@ -215,12 +215,14 @@ follow_transaction(Check *check, const TransactionStmt *stmt)
 	}
 }
 
-static void
+/* Add the rows of a statement; is it refused? */
+static bool
 put_analysis(Check *check, ZdmDdl *ddl, const Failure *failure)
 {
+	List	   *judgements = zdm_judge(&check->policy, ddl);
 	ListCell   *lc;
 
-	foreach(lc, zdm_judge(&check->policy, ddl))
+	foreach(lc, judgements)
 		put_row(check, ddl, lfirst(lc), NULL, NULL, NULL);
 
 	if (failure->message != NULL)
@@ -230,6 +232,7 @@ put_analysis(Check *check, ZdmDdl *ddl, const Failure *failure)
 		put_row(check, ddl, NULL, "undefined_object", "refuse", ddl->undefined);
 	else if (ddl->hazards == NIL)
 		put_row(check, ddl, NULL, NULL, "run", NULL);
+	return zdm_strictest(judgements) == ZDM_VERDICT_REFUSE;
 }
 
 static void
@@ -240,6 +243,7 @@ init_ddl(ZdmDdl *ddl, Node *stmt, const char *sql, ZdmXact *xact)
 	ddl->sql = sql;
 	ddl->xact = xact;
 	ddl->small_table = (int64) zdm_guc_small_table * 1024;
+	ddl->sees_sessions = true;
 	if (stmt != NULL)
 		ddl->command = GetCommandTagName(CreateCommandTag(stmt));
 }
@@ -251,6 +255,7 @@ check_statement(Check *check, const ZdmPiece *piece)
 	Failure		failure = {0};
 	RawStmt    *raw;
 	ZdmDdl		ddl;
+	bool		refused;
 
 	check->number++;
 	check->line = piece->line;
@@ -269,11 +274,11 @@ check_statement(Check *check, const ZdmPiece *piece)
 		follow_transaction(check, (TransactionStmt *) raw->stmt);
 	else if (ddl_is_guarded(nodeTag(raw->stmt)))
 		analyze_safely(&ddl, &failure);
-	put_analysis(check, &ddl, &failure);
+	refused = put_analysis(check, &ddl, &failure);
 
 	if (failure.message == NULL)
 	{
-		ddl_script_apply(&ddl);
+		ddl_script_apply(&ddl, refused);
 		if (check->in_block)
 			ddl_xact_note(&ddl, check->xact_context);
 	}

@@ -237,6 +237,7 @@ zdm_guc_init(void)
 							&zdm_guc_small_table, 1024, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
+	/* "window" is a reserved word, so SET needs it quoted: zdm."window" */
 	DefineCustomStringVariable("zdm.window",
 							   "Name of the window that this session's DDL belongs to.",
 							   "Empty means the only open window, if there is one.",

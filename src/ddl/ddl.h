@@ -161,6 +161,7 @@ typedef struct ZdmDdl
 	bool		in_block;		/* inside a transaction block, function, DO or
 								 * multi-statement string */
 	bool		in_function;	/* in a function or DO block */
+	bool		sees_sessions;	/* say who holds the locks needed right now */
 
 	/* the ALTER TABLE under analysis, for its commands' handlers, or NULL */
 	AlterTableStmt *alter;
@@ -188,6 +189,9 @@ extern void ddl_analyze(ZdmDdl *ddl);
 extern void ddl_analyze_node(ZdmDdl *ddl, Node *stmt);
 extern bool ddl_is_known(NodeTag tag);
 extern bool ddl_is_guarded(NodeTag tag);
+
+/* blocked.c: who is in the way at this moment */
+extern void ddl_blocked_rule(ZdmDdl *ddl);
 
 /* found.c: noting what was found */
 extern void ddl_lock(ZdmDdl *ddl, ZdmRel *rel, LOCKMODE mode);

@@ -222,4 +222,6 @@ ddl_analyze(ZdmDdl *ddl)
 	ddl->command = GetCommandTagName(CreateCommandTag(ddl->stmt));
 	ddl_analyze_node(ddl, ddl->stmt);
 	ddl_xact_rules(ddl);
+	if (ddl->sees_sessions)
+		ddl_blocked_rule(ddl);
 }

@@ -297,7 +297,7 @@ apply_alter_column(ZdmDdl *ddl, ZdmRel *rel, ZdmScriptRel *changes, const AlterT
 }
 
 static void
-apply_alter_table(ZdmDdl *ddl, const AlterTableStmt *stmt)
+apply_alter_table(ZdmDdl *ddl, const AlterTableStmt *stmt, bool refused)
 {
 	ZdmRel	   *rel = ddl_rel(ddl, stmt->relation, true);
 	ZdmScriptRel *changes = changes_of(ddl->script, rel);
@@ -321,7 +321,8 @@ apply_alter_table(ZdmDdl *ddl, const AlterTableStmt *stmt)
 				apply_constraint(changes, (Constraint *) cmd->def);
 				break;
 			case AT_DropConstraint:
-				apply_drop_constraint(changes, cmd->name);
+				if (!refused)
+					apply_drop_constraint(changes, cmd->name);
 				break;
 			case AT_ValidateConstraint:
 				con = ddl_script_con(changes, cmd->name);
@@ -329,7 +330,7 @@ apply_alter_table(ZdmDdl *ddl, const AlterTableStmt *stmt)
 					con->is_valid = true;
 				break;
 			default:
-				if (cmd->name != NULL)
+				if (cmd->name != NULL && !(refused && cmd->subtype == AT_DropColumn))
 					apply_alter_column(ddl, rel, changes, cmd);
 				break;
 		}
@@ -338,7 +339,8 @@ apply_alter_table(ZdmDdl *ddl, const AlterTableStmt *stmt)
 
 /* A relation gets another schema, another name, or both. */
 static void
-apply_move(ZdmDdl *ddl, ZdmRel *rel, const char *nspname, const char *relname)
+apply_move(ZdmDdl *ddl, ZdmRel *rel, const char *nspname, const char *relname,
+		   bool refused)
 {
 	ZdmScriptRel *changes = changes_of(ddl->script, rel);
 	ZdmScriptName *entry;
@@ -346,8 +348,9 @@ apply_move(ZdmDdl *ddl, ZdmRel *rel, const char *nspname, const char *relname)
 	if (changes == NULL)
 		return;
 	entry = ddl_script_name(ddl->script, 'r', rel->nspname, rel->relname, true);
-	entry->dropped = true;
-	if (OidIsValid(rel->relid))
+	entry->dropped = !refused;
+	entry->rel = changes;
+	if (OidIsValid(rel->relid) && !refused)
 	{
 		changes->nspname = pstrdup(nspname);
 		changes->relname = pstrdup(relname);
@@ -358,7 +361,7 @@ apply_move(ZdmDdl *ddl, ZdmRel *rel, const char *nspname, const char *relname)
 }
 
 static void
-apply_rename(ZdmDdl *ddl, const RenameStmt *stmt)
+apply_rename(ZdmDdl *ddl, const RenameStmt *stmt, bool refused)
 {
 	ZdmRel	   *rel;
 	ZdmScriptRel *changes;
@@ -375,7 +378,7 @@ apply_rename(ZdmDdl *ddl, const RenameStmt *stmt)
 		case OBJECT_FOREIGN_TABLE:
 			rel = ddl_rel(ddl, stmt->relation, true);
 			if (rel != NULL)
-				apply_move(ddl, rel, rel->nspname, stmt->newname);
+				apply_move(ddl, rel, rel->nspname, stmt->newname, refused);
 			break;
 		case OBJECT_COLUMN:
 			rel = ddl_rel(ddl, stmt->relation, true);
@@ -384,7 +387,7 @@ apply_rename(ZdmDdl *ddl, const RenameStmt *stmt)
 			if (entry == NULL)
 				break;
 			col = entry->col;
-			entry->dropped = true;
+			entry->dropped = !refused;
 			entry = column_entry(changes, stmt->newname);
 			entry->dropped = false;
 			entry->col = col;
@@ -618,7 +621,7 @@ apply_other(ZdmScript *script, Node *stmt)
 }
 
 static void
-apply_node(ZdmDdl *ddl, Node *stmt)
+apply_node(ZdmDdl *ddl, Node *stmt, bool refused)
 {
 	ZdmScript  *script = ddl->script;
 	ZdmRel	   *rel;
@@ -673,13 +676,13 @@ apply_node(ZdmDdl *ddl, Node *stmt)
 			if (((CreateSchemaStmt *) stmt)->schemaname != NULL)
 				make_name(script, 's', ((CreateSchemaStmt *) stmt)->schemaname);
 			foreach(lc, ((CreateSchemaStmt *) stmt)->schemaElts)
-				apply_node(ddl, lfirst(lc));
+				apply_node(ddl, lfirst(lc), refused);
 			break;
 		case T_AlterTableStmt:
-			apply_alter_table(ddl, (AlterTableStmt *) stmt);
+			apply_alter_table(ddl, (AlterTableStmt *) stmt, refused);
 			break;
 		case T_RenameStmt:
-			apply_rename(ddl, (RenameStmt *) stmt);
+			apply_rename(ddl, (RenameStmt *) stmt, refused);
 			break;
 		case T_AlterObjectSchemaStmt:
 			if (((AlterObjectSchemaStmt *) stmt)->relation != NULL)
@@ -687,11 +690,12 @@ apply_node(ZdmDdl *ddl, Node *stmt)
 				rel = ddl_rel(ddl, ((AlterObjectSchemaStmt *) stmt)->relation, true);
 				if (rel != NULL)
 					apply_move(ddl, rel, ((AlterObjectSchemaStmt *) stmt)->newschema,
-							   rel->relname);
+							   rel->relname, refused);
 			}
 			break;
 		case T_DropStmt:
-			apply_drop(ddl, (DropStmt *) stmt);
+			if (!refused)
+				apply_drop(ddl, (DropStmt *) stmt);
 			break;
 		case T_VariableSetStmt:
 			apply_search_path(script, (VariableSetStmt *) stmt);
@@ -710,15 +714,17 @@ apply_node(ZdmDdl *ddl, Node *stmt)
 
 /*
  * Note for later statements what ddl->stmt has made.  Call it after
- * ddl_analyze(), for statements that would run.
+ * ddl_analyze().  What a refused statement would make is taken as made, so
+ * that the statements after it can be judged, but what it would take away
+ * stays.
  */
 void
-ddl_script_apply(ZdmDdl *ddl)
+ddl_script_apply(ZdmDdl *ddl, bool refused)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(ddl->script->context);
 	const char *undefined = ddl->undefined;
 
-	apply_node(ddl, ddl->stmt);
+	apply_node(ddl, ddl->stmt, refused);
 	ddl->undefined = undefined; /* what is missing was noted by the analysis */
 	MemoryContextSwitchTo(oldcontext);
 }

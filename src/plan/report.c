@@ -93,7 +93,7 @@ zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 		judgement->verdict != ZDM_VERDICT_REFUSE)
 		return advice;
 	if (policy->open_windows != NULL)
-		return psprintf("Choose a window with SET zdm.window (open: %s). %s",
+		return psprintf("Choose a window with SET zdm.\"window\" = name (open: %s). %s",
 						policy->open_windows, advice);
 	if (policy->window_name != NULL)
 		return psprintf("%s When the old version is gone: SELECT zdm_end_window(%s); then the statement runs.",
@@ -184,5 +184,5 @@ zdm_report_ambiguous_window(const char *open_windows)
 			(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
 			 errmsg("several windows are open and none is chosen"),
 			 errdetail("Open windows: %s.", open_windows),
-			 errhint("Choose one with SET zdm.window.")));
+			 errhint("Choose one with SET zdm.\"window\".")));
 }

@@ -75,8 +75,6 @@ strict_verdict(const ZdmPolicy *policy, const ZdmHazard *hazard)
 				return ZDM_VERDICT_WARN;
 			break;
 	}
-	if (policy->knows_births && is_born_in_window(policy, hazard))
-		return ZDM_VERDICT_RUN;
 	return ZDM_VERDICT_REFUSE;
 }
 
@@ -88,6 +86,9 @@ judge_hazard(const ZdmPolicy *policy, ZdmJudgement *judgement)
 
 	judgement->verdict = ZDM_VERDICT_RUN;
 	if (policy->mode == ZDM_MODE_OFF || severity <= ZDM_SEVERITY_NOTE)
+		return;
+	if (zdm_rules[hazard->rule].class != ZDM_CLASS_LOCK &&
+		policy->knows_births && is_born_in_window(policy, hazard))
 		return;
 
 	judgement->is_counted = true;

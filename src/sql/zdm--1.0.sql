@@ -152,7 +152,7 @@ COMMENT ON VIEW zdm_windows IS 'deployment windows, open and past';
 GRANT SELECT ON zdm_windows TO PUBLIC;
 
 CREATE VIEW zdm_history AS
-	SELECT s.id, s.at, w.name AS window, s.role, s.session_role, s.application,
+	SELECT s.id, s.at, w.name AS window_name, s.role, s.session_role, s.application,
 		s.command, s.decision, s.rules, s.sql
 	FROM zdm.statement s LEFT JOIN zdm.window w ON w.id = s.window_id;
 COMMENT ON VIEW zdm_history IS

@@ -52,8 +52,13 @@ static object_access_hook_type prev_object_access_hook = NULL;
 
 static bool collecting = false;
 
-/* ObjectAddress, in TopTransactionContext; valid only while collecting */
+/*
+ * ObjectAddress.  A command that commits in between, as CREATE INDEX
+ * CONCURRENTLY does, must not lose them: so they have a context of their own,
+ * emptied when the next command begins.
+ */
 static List *collected = NIL;
+static MemoryContext collected_context = NULL;
 
 static bool
 is_of_interest(Oid classid)
@@ -76,7 +81,7 @@ born_object_access(ObjectAccessType access, Oid classid, Oid objid, int subid,
 
 	if (collecting && access == OAT_POST_CREATE && is_of_interest(classid))
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+		MemoryContext oldcontext = MemoryContextSwitchTo(collected_context);
 		ObjectAddress *address = palloc(sizeof(ObjectAddress));
 
 		ObjectAddressSubSet(*address, classid, objid, subid);
@@ -98,9 +103,15 @@ born_start(bool collect)
 {
 	bool		previous = collecting;
 
-	collecting = collect;
+	if (collected_context == NULL)
+		collected_context = AllocSetContextCreate(TopMemoryContext, "zdm born objects",
+												  ALLOCSET_SMALL_SIZES);
 	if (!previous)
+	{
+		MemoryContextReset(collected_context);
 		collected = NIL;
+	}
+	collecting = collect;
 	return previous;
 }
 

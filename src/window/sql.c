@@ -203,7 +203,7 @@ find_window(const char *name, MemoryContext context, bool for_update)
 					(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
 					 errmsg("several windows are open and none is chosen"),
 					 errdetail("Open windows: %s.", open_windows),
-					 errhint("Name one, or choose one with SET zdm.window.")));
+					 errhint("Name one, or choose one with SET zdm.\"window\".")));
 		name = current->name;
 	}
 
