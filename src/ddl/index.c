@@ -458,6 +458,25 @@ reindex_hazard(ZdmDdl *ddl, ReindexStmt *stmt, ZdmRel *table, const char *what)
 	return hazard;
 }
 
+/* Each leaf of a partition tree, whose own indexes are locked in their turn. */
+static void
+reindex_leaves(ZdmDdl *ddl, ZdmRel *table, bool concurrent)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_tree(ddl, table))
+	{
+		ZdmRel	   *leaf = lfirst(lc);
+
+		if (leaf->relkind != RELKIND_RELATION)
+			continue;
+		if (concurrent)
+			ddl_scan(ddl, leaf);
+		else
+			reindex_locks(ddl, ddl_rel_only(leaf), InvalidOid);
+	}
+}
+
 /*
  * A partitioned table or index is reindexed partition by partition, each in
  * its own transaction; but even CONCURRENTLY takes SHARE on all of them first.
@@ -470,8 +489,7 @@ reindex_partitioned(ZdmDdl *ddl, ReindexStmt *stmt, ZdmRel *rel, ZdmRel *table,
 
 	ddl->runs_alone = true;
 	ddl_lock_tree(ddl, table, ShareLock);
-	if (table->has_children)
-		ddl_scan(ddl, table);
+	reindex_leaves(ddl, table, concurrent);
 
 	if (concurrent && ddl->in_block)
 		hazard = ddl_hazard(ddl, ZDM_RULE_CONCURRENTLY_IN_TRANSACTION, table,
@@ -573,7 +591,10 @@ reindex_many(ZdmDdl *ddl, ReindexStmt *stmt, bool concurrent)
 						   concurrent ? ShareUpdateExclusiveLock : ShareLock);
 	if (largest == NULL)
 		return;
-	ddl_scan(ddl, largest);
+	if (concurrent)
+		ddl_scan(ddl, largest);
+	else
+		reindex_locks(ddl, largest, InvalidOid);
 	if (concurrent && ddl->in_block)
 		(void) ddl_hazard(ddl, ZDM_RULE_CONCURRENTLY_IN_TRANSACTION, NULL,
 						  (Node *) stmt, NULL,
