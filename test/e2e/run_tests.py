@@ -17,7 +17,8 @@ def main(names):
     loader = unittest.TestLoader()
     folder = str(pathlib.Path(__file__).parent)
     suite = loader.loadTestsFromNames(names) if names else loader.discover(folder)
-    result = unittest.TextTestRunner(stream=sys.stdout, descriptions=False, verbosity=2, resultclass=CountingResult).run(suite)
+    runner = unittest.TextTestRunner(stream=sys.stdout, descriptions=False, verbosity=2, resultclass=CountingResult)
+    result = runner.run(suite)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.passed} passed, {failed} failed")
     return 0 if result.passed and not failed else 1

@@ -6,7 +6,7 @@ import unittest
 import django
 import psycopg
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
@@ -41,9 +41,11 @@ def query(sql, *args):
 
 
 def as_dba(*statements, dbname="postgres"):
+    """Run statements as superuser; the rows of the last one."""
     with psycopg.connect(dbname=dbname, autocommit=True) as dba:
         for statement in statements:
-            dba.execute(statement)
+            result = dba.execute(statement)
+        return result.fetchall() if result.description else []
 
 
 def new_database(name, template="template1"):
@@ -84,15 +86,21 @@ class ShopTestCase(unittest.TestCase):
     def setUp(self):
         make_shop_template()
         new_database("shop", template="shop_template")
-        self.addCleanup(connection.close)
+        self.addCleanup(lambda: connection.close())
         self.models = MigrationLoader(None).project_state(("shop", "0001_initial"))
 
     def migrate(self, operation, atomic=True):
         """Run one operation as `manage.py migrate` runs a migration file that holds it."""
         migration = Migration("next", "shop")
         migration.operations = [operation]
-        with connection.schema_editor(atomic=atomic) as editor:
-            self.models = migration.apply(self.models, editor)
+        try:
+            with connection.schema_editor(atomic=atomic) as editor:
+                self.models = migration.apply(self.models, editor)
+        except DatabaseError:
+            # manage.py ends here, and its connection with it
+            connection.close()
+            del connections[DEFAULT_DB_ALIAS]
+            raise
 
     def begin_window(self):
         query("SELECT zdm_begin_window(%s)", WINDOW)

@@ -5,7 +5,7 @@ import unittest
 from django.core.management import call_command
 from django.db import connection
 
-from support import WINDOW, install_zdm, new_database, query
+from support import WINDOW, as_dba, install_zdm, new_database, query
 
 APPS = ["contenttypes", "auth", "admin", "sessions", "sites"]
 APPS_BACK = ["sites", "sessions", "admin", "auth", "contenttypes"]
@@ -29,23 +29,22 @@ class BundledApps(unittest.TestCase):
             call_command("migrate", app, "zero", verbosity=0)
         self.assertEqual(connection.introspection.table_names(), ["django_migrations"])
 
-    def assert_guarded_without_refusal(self):
-        self.assertEqual(query("SHOW zdm.mode"), [("enforce",)])
-        self.assertEqual(query("SELECT * FROM zdm_history WHERE decision = 'refuse'"), [])
+    def history(self):
+        """What zdm let through although it has a hazard: the rules, and why it ran."""
+        return set(as_dba("SELECT decision, rule FROM zdm_history, unnest(rules) rule", dbname="bundled"))
 
     def test_forward_and_back(self):
+        """A refusal would be an error here. No old version is said to run, so going back may drop tables."""
         self.migrate_forward()
-        self.assertEqual(
-            query("SELECT DISTINCT rule FROM zdm_check('ALTER TABLE auth_user DROP COLUMN email')"),
-            [("drop_column",)],
-        )
         self.migrate_back()
-        self.assert_guarded_without_refusal()
+        self.assertEqual(query("SHOW zdm.mode"), [("enforce",)])
+        self.assertIn(("run", "drop_table"), self.history())
+        self.assertEqual([decision for decision, _ in self.history() if decision != "run"], [])
 
     def test_forward_and_back_within_a_window(self):
         """Whatever is born in a window is unknown to the old version: it may change and go again."""
         query("SELECT zdm_begin_window(%s)", WINDOW)
         self.migrate_forward()
         self.migrate_back()
-        self.assert_guarded_without_refusal()
+        self.assertEqual([decision for decision, _ in self.history() if decision != "run"], [])
         query("SELECT zdm_end_window(%s)", WINDOW)

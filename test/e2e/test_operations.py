@@ -72,7 +72,7 @@ class RefusedInWindow(ShopTestCase):
     # What rejects a write of the old version
 
     def test_add_field_with_default(self):
-        """Django keeps the default to itself: it adds NOT NULL DEFAULT 0, then drops the default that old INSERTs need."""
+        """Django adds the column NOT NULL DEFAULT 0, then drops the default that the old version's INSERT needs."""
         new_field = AddField("customer", "discount", models.IntegerField(default=0))
         self.assert_refused(new_field, "drop_default_on_required_column", "shop_customer")
 
@@ -179,7 +179,8 @@ class RunsInWindow(ShopTestCase):
 
     def test_add_index_concurrently(self):
         self.assert_runs(AddIndexConcurrently("customer", BY_PLAN), atomic=False)
-        self.assertIn(("shop_customer_plan", True), query("SELECT indexrelid::regclass::text, indisvalid FROM pg_index"))
+        valid = query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'shop_customer_plan'::regclass")
+        self.assertEqual(valid, [(True,)])
 
     def test_widen_text(self):
         self.assert_runs(AlterField("customer", "company_name", models.CharField(max_length=200)))
@@ -189,7 +190,11 @@ class RunsInWindow(ShopTestCase):
 
     def test_create_model(self):
         """Its foreign key locks the large table for an instant only: the new table has no row to check."""
-        fields = [("id", models.BigAutoField(primary_key=True)), ("customer", payer()), ("total", models.IntegerField())]
+        fields = [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("payer", payer()),
+            ("total", models.IntegerField()),
+        ]
         new = self.assert_runs(CreateModel("Invoice", fields))
         invoice = new.get_model("shop", "Invoice").objects
         invoice.create(total=5)
@@ -213,9 +218,8 @@ class AfterWindow(ShopTestCase):
         self.assertEqual(new.get_model("shop", "Customer").objects.filter(tier="free").count(), 20_000)
 
     def test_rename_model(self):
-        new = self.assert_runs(RenameModel("Customer", "Client"))
-        self.assertEqual(new.get_model("shop", "Client").objects.count(), 20_000)
-        self.assertEqual(new.get_model("shop", "Order").objects.filter(customer__credit=3).count(), 2)
+        new = self.assert_runs(RenameModel("Order", "Purchase"))
+        self.assertEqual(new.get_model("shop", "Purchase").objects.filter(customer__credit=3).count(), 2)
 
     def test_delete_model(self):
         self.assert_runs(DeleteModel("Order"))
@@ -231,6 +235,10 @@ class AfterWindow(ShopTestCase):
 
     def test_remove_index_concurrently(self):
         self.assert_runs(RemoveIndexConcurrently("order", "shop_order_number"), atomic=False)
+
+    def test_rename_model_with_references_is_still_refused(self):
+        """Django renames the foreign keys too, and does so by making them anew, which reads the large table."""
+        self.assert_refused(RenameModel("Customer", "Client"), "add_foreign_key", "shop_order")
 
     def test_add_index_is_still_refused(self):
         self.assert_refused(AddIndex("customer", BY_PLAN), "create_index", "shop_customer")
