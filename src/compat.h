@@ -42,6 +42,11 @@
 #define INVALID_PROC_NUMBER InvalidBackendId
 #endif
 
+/* 18 has a prefix in place of pg_attribute_noreturn() */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /*
  * Path of the main fork of a permanent relation, palloc'd.
  *

@@ -56,9 +56,9 @@ extern char *zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 							 const ZdmJudgement *judgement);
 extern void zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl,
 								List *judgements);
-extern void zdm_report_refusal(const ZdmPolicy *policy, const ZdmDdl *ddl,
-							   List *judgements) pg_attribute_noreturn();
-extern void zdm_report_ambiguous_window(const char *open_windows) pg_attribute_noreturn();
+pg_noreturn extern void zdm_report_refusal(const ZdmPolicy *policy, const ZdmDdl *ddl,
+							   List *judgements);
+pg_noreturn extern void zdm_report_ambiguous_window(const char *open_windows);
 extern const char *zdm_lock_name(LOCKMODE mode);
 
 #endif							/* ZDM_VERDICT_H */
