@@ -159,7 +159,10 @@ lock_met(ZdmDdl *ddl, const ObjectAddress *object)
 static void reach_object(Reach *reach, const ObjectAddress *object, bool only_cascade,
 						 bool is_target);
 
-/* Whatever owns a part that goes, goes: a rule takes its view with it. */
+/*
+ * Whatever owns a part that goes, goes: a rule takes its view with it.  An
+ * owner that was found before was perhaps what led to its part.
+ */
 static void
 reach_owners(Reach *reach, const ObjectAddress *object, bool only_cascade)
 {
@@ -169,7 +172,8 @@ reach_owners(Reach *reach, const ObjectAddress *object, bool only_cascade)
 	{
 		Edge	   *edge = lfirst(lc);
 
-		if (edge->deptype == DEPENDENCY_INTERNAL || edge->deptype == DEPENDENCY_EXTENSION)
+		if ((edge->deptype == DEPENDENCY_INTERNAL || edge->deptype == DEPENDENCY_EXTENSION) &&
+			reach_find(reach, &edge->object) == NULL)
 			reach_object(reach, &edge->object, only_cascade, false);
 	}
 }

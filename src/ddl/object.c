@@ -136,6 +136,9 @@ function_oid(ZdmDdl *ddl, ObjectWithArgs *func)
 		FuncCandidateList found = FuncnameGetCandidates(func->objname, -1, NIL,
 														false, false, false, true);
 
+		if (found != NULL && found->next != NULL)
+			ddl_undefined(ddl, "function name \"%s\" is not unique",
+						  NameListToString(func->objname));
 		return found != NULL && found->next == NULL ? found->oid : InvalidOid;
 	}
 	return LookupFuncWithArgs(OBJECT_ROUTINE, func, true);
@@ -297,6 +300,15 @@ qualified_name_oid(ObjectType type, List *names, Oid *class)
 }
 
 static Oid
+large_object_oid(Node *number)
+{
+	uint64		value = IsA(number, Integer) ? (uint64) intVal(number) :
+		strtou64(castNode(Float, number)->fval, NULL, 10);
+
+	return value <= PG_UINT32_MAX && LargeObjectExists((Oid) value) ? (Oid) value : InvalidOid;
+}
+
+static Oid
 object_oid(ZdmDdl *ddl, ObjectType type, Node *object, Oid *class)
 {
 	switch (type)
@@ -333,8 +345,7 @@ object_oid(ZdmDdl *ddl, ObjectType type, Node *object, Oid *class)
 			return operator_class_oid(type, (List *) object);
 		case OBJECT_LARGEOBJECT:
 			*class = LargeObjectRelationId;
-			return IsA(object, Integer) ? (Oid) intVal(object) :
-				atooid(castNode(Float, object)->fval);
+			return large_object_oid(object);
 		default:
 			if (IsA(object, String))
 				return plain_name_oid(type, strVal(object), class);
@@ -352,12 +363,21 @@ written_name(Node *object)
 		return NameListToString(((ObjectWithArgs *) object)->objname);
 	if (IsA(object, TypeName))
 		return TypeNameToString((TypeName *) object);
-	if (IsA(object, List) && IsA(llast((List *) object), TypeName))
-		return psprintf("%s AS %s", TypeNameToString(linitial((List *) object)),
-						TypeNameToString(llast((List *) object)));
 	if (IsA(object, List) && IsA(linitial((List *) object), String))
 		return NameListToString((List *) object);
-	return pstrdup("?");
+	if (IsA(object, List) && IsA(linitial((List *) object), TypeName))
+	{
+		const TypeName *first = linitial((List *) object);
+		Node	   *second = llast((List *) object);
+
+		if (IsA(second, TypeName))
+			return psprintf("%s AS %s", TypeNameToString(first),
+							TypeNameToString((TypeName *) second));
+		return psprintf("%s.%s", TypeNameToString(first), strVal(second));
+	}
+	/* the number of a large object */
+	return IsA(object, Integer) ? psprintf("%d", intVal(object)) :
+		castNode(Float, object)->fval;
 }
 
 /* Has an earlier statement of the script made an object of that name? */
@@ -405,22 +425,40 @@ kind_name(ObjectType type)
 {
 	switch (type)
 	{
+		case OBJECT_ACCESS_METHOD:
+			return "access method";
 		case OBJECT_AGGREGATE:
 			return "aggregate";
 		case OBJECT_CAST:
 			return "cast";
 		case OBJECT_COLLATION:
 			return "collation";
+		case OBJECT_CONVERSION:
+			return "conversion";
 		case OBJECT_DATABASE:
 			return "database";
 		case OBJECT_DOMAIN:
 			return "domain";
+		case OBJECT_EVENT_TRIGGER:
+			return "event trigger";
 		case OBJECT_EXTENSION:
 			return "extension";
+		case OBJECT_FDW:
+			return "foreign-data wrapper";
+		case OBJECT_FOREIGN_SERVER:
+			return "server";
 		case OBJECT_FUNCTION:
 			return "function";
+		case OBJECT_LANGUAGE:
+			return "language";
+		case OBJECT_LARGEOBJECT:
+			return "large object";
+		case OBJECT_OPCLASS:
+			return "operator class";
 		case OBJECT_OPERATOR:
 			return "operator";
+		case OBJECT_OPFAMILY:
+			return "operator family";
 		case OBJECT_POLICY:
 			return "policy";
 		case OBJECT_PROCEDURE:
@@ -437,11 +475,25 @@ kind_name(ObjectType type)
 			return "schema";
 		case OBJECT_STATISTIC_EXT:
 			return "statistics object";
+		case OBJECT_SUBSCRIPTION:
+			return "subscription";
 		case OBJECT_DOMCONSTRAINT:
 		case OBJECT_TABCONSTRAINT:
 			return "constraint";
+		case OBJECT_TABLESPACE:
+			return "tablespace";
+		case OBJECT_TRANSFORM:
+			return "transform";
 		case OBJECT_TRIGGER:
 			return "trigger";
+		case OBJECT_TSCONFIGURATION:
+			return "text search configuration";
+		case OBJECT_TSDICTIONARY:
+			return "text search dictionary";
+		case OBJECT_TSPARSER:
+			return "text search parser";
+		case OBJECT_TSTEMPLATE:
+			return "text search template";
 		case OBJECT_TYPE:
 			return "type";
 		default:
@@ -458,7 +510,7 @@ bool
 ddl_object(ZdmDdl *ddl, ObjectType type, Node *object, bool missing_ok,
 		   ObjectAddress *address)
 {
-	ZdmRel	   *rel;
+	ZdmRel	   *rel = NULL;
 
 	*address = InvalidObjectAddress;
 	switch (type)
@@ -481,7 +533,12 @@ ddl_object(ZdmDdl *ddl, ObjectType type, Node *object, bool missing_ok,
 	}
 	if (OidIsValid(address->objectId))
 		return true;
-	if (!missing_ok && !is_made_in_script(ddl, type, object))
+	if (missing_ok || is_made_in_script(ddl, type, object))
+		return false;
+	if (rel != NULL)
+		ddl_undefined(ddl, "%s \"%s\" for relation \"%s\" does not exist", kind_name(type),
+					  strVal(llast((List *) object)), rel->relname);
+	else
 		ddl_undefined(ddl, "%s \"%s\" does not exist", kind_name(type),
 					  written_name(object));
 	return false;

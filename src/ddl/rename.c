@@ -22,6 +22,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "ddl/ddl.h"
+#include "nodes/makefuncs.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -323,7 +324,10 @@ ddl_rename(ZdmDdl *ddl, Node *node)
 			break;
 		case OBJECT_DOMCONSTRAINT:
 			/* no statement names it, no relation is locked */
-			(void) ddl_object(ddl, OBJECT_DOMAIN, stmt->object, stmt->missing_ok, &address);
+			(void) ddl_object(ddl, OBJECT_DOMCONSTRAINT,
+							  (Node *) list_make2(makeTypeNameFromNameList((List *) stmt->object),
+												  makeString(stmt->subname)),
+							  stmt->missing_ok, &address);
 			break;
 		case OBJECT_RULE:
 		case OBJECT_TRIGGER:

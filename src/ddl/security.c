@@ -431,7 +431,8 @@ ddl_owner(ZdmDdl *ddl, Node *node)
 	ObjectAddress address;
 	ZdmHazard  *hazard;
 
-	if (!ddl_object(ddl, stmt->objectType, stmt->object, false, &address))
+	if (!ddl_object(ddl, stmt->objectType, stmt->object, false, &address) ||
+		!OidIsValid(newowner))
 		return;
 	ddl->object = ddl_object_describe(&address);
 	if (address.classId == TypeRelationId)
