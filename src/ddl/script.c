@@ -40,6 +40,8 @@ ddl_script_create(MemoryContext context)
 	script->oids = hash_create("zdm script relations", 64, &ctl,
 							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
+	/* where temporary tables of the script are, before there is one here */
+	script->search_path = list_make1(pstrdup("pg_temp"));
 	foreach(lc, fetch_search_path(true))
 	{
 		char	   *name = get_namespace_name(lfirst_oid(lc));
