@@ -130,7 +130,7 @@ judge(Guard *guard)
 	guard->judgements = zdm_judge(&guard->policy, ddl);
 	verdict = zdm_strictest(guard->judgements);
 	if (verdict == ZDM_VERDICT_REFUSE && guard->policy.open_windows != NULL)
-		zdm_report_ambiguous_window(guard->policy.open_windows);
+		window_report_undecided(guard->policy.open_windows);
 	if (verdict == ZDM_VERDICT_REFUSE)
 		zdm_report_refusal(&guard->policy, ddl, guard->judgements);
 	if (guard->attempts <= 1)

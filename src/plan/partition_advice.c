@@ -40,22 +40,48 @@ append_proof(StringInfo buf, const ZdmRel *rel, const char *name, const char *co
 					 ddl_rel_qualified(rel), quote_identifier(name));
 }
 
+/* Is the hazard that rows are read to check the bounds of a partition? */
+static bool
+is_about_bounds(const ZdmHazard *hazard)
+{
+	if (hazard->rule == ZDM_RULE_CREATE_PARTITION_OF)
+		return hazard->cap == ZDM_SEVERITY_ERROR;
+	return hazard->rule == ZDM_RULE_ATTACH_PARTITION &&
+		hazard->subject.classId == RelationRelationId &&
+		hazard->subject.objectId == hazard->rel->relid;
+}
+
 /*
- * Prove on rel that the rows are where they belong, do it, and take the proof
- * away.  For the default partition the proof is the negation of the bounds.
+ * Prove wherever rows would be read that they are where they belong, do it,
+ * and take the proofs away.  For the default partition, which is any but the
+ * child, the proof is the negation of the bounds.
  */
 static char *
-prove_and_run(const ZdmRel *rel, const char *condition, bool is_default,
+prove_and_run(const ZdmDdl *ddl, const ZdmRel *child, const char *condition,
 			  const char *before, const char *statement)
 {
-	char	   *name = makeObjectName(rel->relname, NULL,
-									  is_default ? "excluded" : "bounds");
 	StringInfoData buf;
+	StringInfoData drops;
+	ListCell   *lc;
 
 	initStringInfo(&buf);
-	append_proof(&buf, rel, name, is_default ? psprintf("NOT (%s)", condition) : condition);
-	appendStringInfo(&buf, "%s%s; ALTER TABLE %s DROP CONSTRAINT %s;", before, statement,
-					 ddl_rel_qualified(rel), quote_identifier(name));
+	initStringInfo(&drops);
+	foreach(lc, ddl->hazards)
+	{
+		const ZdmHazard *hazard = lfirst(lc);
+		bool		is_child;
+		char	   *name;
+
+		if (!is_about_bounds(hazard))
+			continue;
+		is_child = child != NULL && child->relid == hazard->rel->relid;
+		name = makeObjectName(hazard->rel->relname, NULL, is_child ? "bounds" : "excluded");
+		append_proof(&buf, hazard->rel, name,
+					 is_child ? condition : psprintf("NOT (%s)", condition));
+		appendStringInfo(&drops, " ALTER TABLE %s DROP CONSTRAINT %s;",
+						 ddl_rel_qualified(hazard->rel), quote_identifier(name));
+	}
+	appendStringInfo(&buf, "%s%s;%s", before, statement, drops.data);
 	return buf.data;
 }
 
@@ -104,7 +130,7 @@ attach_partition(const ZdmDdl *ddl, const ZdmHazard *hazard)
 						ddl_rel_qualified(hazard->rel),
 						child != NULL && child->relid == hazard->rel->relid ?
 						"repeats" : "excludes");
-	return prove_and_run(hazard->rel, condition, child->relid != hazard->rel->relid, "",
+	return prove_and_run(ddl, child, condition, "",
 						 psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES %s",
 								  ddl_rel_qualified(parent), ddl_rel_qualified(child),
 								  values));
@@ -132,7 +158,7 @@ create_partition_of(const ZdmDdl *ddl, const ZdmHazard *hazard)
 	if (hazard->cap < ZDM_SEVERITY_ERROR)
 		return psprintf("%sALTER TABLE %s ATTACH PARTITION %s FOR VALUES %s;", before,
 						hazard->name, child, values);
-	return prove_and_run(hazard->rel, condition, true, before,
+	return prove_and_run(ddl, NULL, condition, before,
 						 psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES %s",
 								  hazard->name, child, values));
 }

@@ -93,12 +93,13 @@ zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 		judgement->verdict != ZDM_VERDICT_REFUSE)
 		return advice;
 	if (policy->open_windows != NULL)
-		return psprintf("Choose a window with SET zdm.\"window\" = name (open: %s). %s",
+		return psprintf("Choose a window with SET zdm.\"window\" (open: %s). %s",
 						policy->open_windows, advice);
 	if (policy->window_name != NULL)
 		return psprintf("%s When the old version is gone: SELECT zdm_end_window(%s); then the statement runs.",
 						advice, quote_literal_cstr(policy->window_name));
-	return psprintf("zdm.require_window is on: open a window first. %s", advice);
+	return psprintf("%s zdm.require_window is on and no window is open. If no old client is left: SET LOCAL zdm.allow = '%s'; in a transaction with the statement.",
+					advice, zdm_rules[hazard->rule].name);
 }
 
 /* Join what is said of each hazard with the given verdict, without repeats. */
@@ -174,15 +175,4 @@ zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements
 				 errdetail("%s", zdm_report_detail(policy, ddl, judgement)),
 				 errhint("%s", zdm_report_hint(policy, ddl, judgement))));
 	}
-}
-
-/* Several windows are open, and the session has chosen none of them. */
-void
-zdm_report_ambiguous_window(const char *open_windows)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
-			 errmsg("several windows are open and none is chosen"),
-			 errdetail("Open windows: %s.", open_windows),
-			 errhint("Choose one with SET zdm.\"window\".")));
 }

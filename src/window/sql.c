@@ -199,11 +199,7 @@ find_window(const char *name, MemoryContext context, bool for_update)
 		if (current == NULL && open_windows == NULL)
 			report_no_window();
 		if (current == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
-					 errmsg("several windows are open and none is chosen"),
-					 errdetail("Open windows: %s.", open_windows),
-					 errhint("Name one, or choose one with SET zdm.\"window\".")));
+			window_report_undecided(open_windows);
 		name = current->name;
 	}
 

@@ -116,6 +116,23 @@ window_current(const char **open_windows)
 	return NULL;
 }
 
+/* Raise the error of a window that cannot be decided. */
+void
+window_report_undecided(const char *open_windows)
+{
+	if (zdm_guc_window != NULL && zdm_guc_window[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
+				 errmsg("window \"%s\" is not open", zdm_guc_window),
+				 errdetail("The setting zdm.window names it. Open windows: %s.", open_windows),
+				 errhint("Choose another one with SET zdm.\"window\".")));
+	ereport(ERROR,
+			(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
+			 errmsg("several windows are open and none is chosen"),
+			 errdetail("Open windows: %s.", open_windows),
+			 errhint("Choose one with SET zdm.\"window\".")));
+}
+
 /* zdm_begin_window() takes the mode that conflicts with this one. */
 void
 window_hold_off(void)

@@ -32,6 +32,7 @@ typedef struct ZdmWindow
  * decided, NULL with *open_windows set to the names of the open ones.
  */
 extern const ZdmWindow *window_current(const char **open_windows);
+extern void window_report_undecided(const char *open_windows) pg_attribute_noreturn();
 
 /*
  * Let the end of this transaction come before the next window opens, so that
