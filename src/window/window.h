@@ -32,7 +32,7 @@ typedef struct ZdmWindow
  * decided, NULL with *open_windows set to the names of the open ones.
  */
 extern const ZdmWindow *window_current(const char **open_windows);
-extern void window_report_undecided(const char *open_windows) pg_attribute_noreturn();
+pg_noreturn extern void window_report_undecided(const char *open_windows);
 
 /*
  * Let the end of this transaction come before the next window opens, so that
