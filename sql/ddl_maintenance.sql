@@ -1,0 +1,159 @@
+-- VACUUM, CLUSTER, REFRESH, TRUNCATE, LOCK, and mass changes in a migration
+SET client_min_messages = warning;
+CREATE SCHEMA ddl_maintenance;
+SET search_path = ddl_maintenance, public;
+\set judge 'SELECT statement, object, rule, class, lock_mode, rewrites, scans, verdict FROM zdm_check'
+\set advise 'SELECT rule, message, hint FROM zdm_check'
+
+CREATE TABLE t (id serial PRIMARY KEY, a int);
+INSERT INTO t (a) SELECT g FROM generate_series(1, 10) g;
+CREATE TABLE ref (id int REFERENCES t);
+INSERT INTO ref VALUES (1);
+CREATE TABLE ref2 (id int REFERENCES t);
+CREATE TABLE empty (a int);
+CREATE TABLE parent (a int);
+CREATE TABLE child () INHERITS (parent);
+INSERT INTO child VALUES (1);
+CREATE TABLE p (k int, v int) PARTITION BY RANGE (k);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+CREATE INDEX p_k ON p (k);
+INSERT INTO p VALUES (1, 1);
+CREATE MATERIALIZED VIEW mv AS SELECT * FROM t WITH NO DATA;
+CREATE UNIQUE INDEX mv_id ON mv (id);
+REFRESH MATERIALIZED VIEW mv;
+CREATE VIEW v AS SELECT * FROM t;
+CREATE VIEW v2 AS SELECT p.k FROM v, p;
+CREATE MATERIALIZED VIEW noindex AS SELECT count(*) FROM v;
+CREATE MATERIALIZED VIEW unfilled AS SELECT * FROM t WITH NO DATA;
+CREATE MATERIALIZED VIEW small AS SELECT * FROM empty;
+CREATE TEMPORARY TABLE tmp (a int);
+INSERT INTO tmp VALUES (1);
+
+-- VACUUM, ANALYZE, CLUSTER
+:judge ($$VACUUM t;
+VACUUM (ANALYZE, TRUNCATE false) t, p;
+VACUUM FULL t;
+VACUUM (FULL off) t;
+VACUUM (FULL, ANALYZE) empty;
+VACUUM FULL p;
+VACUUM FULL mv;
+VACUUM FULL pg_class;
+VACUUM nope;
+ANALYZE t;
+ANALYZE p;
+ANALYZE nope;
+CLUSTER t USING t_pkey;
+CLUSTER p USING p_k;
+CLUSTER empty;
+CLUSTER nope$$);
+SELECT statement, rule, class, lock_mode, rewrites, verdict
+FROM zdm_check($$VACUUM; VACUUM FULL; ANALYZE; CLUSTER$$);
+ALTER TABLE t CLUSTER ON t_pkey;
+SELECT object, rule, class, lock_mode, rewrites, verdict FROM zdm_check($$CLUSTER$$);
+ALTER TABLE t SET WITHOUT CLUSTER;
+
+-- REFRESH
+:judge ($$REFRESH MATERIALIZED VIEW mv;
+REFRESH MATERIALIZED VIEW CONCURRENTLY mv;
+REFRESH MATERIALIZED VIEW noindex;
+REFRESH MATERIALIZED VIEW CONCURRENTLY noindex;
+REFRESH MATERIALIZED VIEW mv WITH NO DATA;
+REFRESH MATERIALIZED VIEW unfilled;
+REFRESH MATERIALIZED VIEW unfilled WITH NO DATA;
+REFRESH MATERIALIZED VIEW small;
+REFRESH MATERIALIZED VIEW nope;
+BEGIN;
+REFRESH MATERIALIZED VIEW CONCURRENTLY mv;
+COMMIT$$);
+
+-- TRUNCATE
+:judge ($$TRUNCATE empty;
+TRUNCATE nope;
+TRUNCATE ref;
+TRUNCATE p;
+TRUNCATE p1;
+TRUNCATE parent;
+TRUNCATE ONLY parent;
+TRUNCATE t CASCADE;
+TRUNCATE t, ref RESTART IDENTITY;
+CREATE TABLE n (a int);
+TRUNCATE n$$);
+
+-- LOCK
+:judge ($$BEGIN;
+LOCK TABLE t IN ACCESS SHARE MODE;
+LOCK TABLE t IN ROW EXCLUSIVE MODE;
+LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE;
+LOCK TABLE t IN SHARE MODE;
+LOCK TABLE ONLY parent IN EXCLUSIVE MODE NOWAIT;
+LOCK TABLE nope;
+LOCK t, v2;
+COMMIT$$);
+
+-- mass changes: only where the transaction has run DDL
+:judge ($$UPDATE t SET a = 1;
+DELETE FROM t$$);
+:judge ($$BEGIN;
+ALTER TABLE t ADD COLUMN b int;
+UPDATE t SET b = 1;
+UPDATE t SET b = 1 WHERE true;
+UPDATE t SET b = 1 WHERE 1 = 1 AND 'x' = 'x';
+UPDATE t SET b = 1 WHERE id > 3 OR true;
+UPDATE t SET b = 1 WHERE b = b;
+UPDATE t SET b = 1 WHERE id = 3;
+UPDATE t SET b = 1 WHERE false;
+UPDATE empty SET a = 1;
+UPDATE tmp SET a = 1;
+UPDATE nope SET a = 1;
+UPDATE p SET v = 1;
+DELETE FROM parent;
+DELETE FROM ONLY parent;
+DELETE FROM t WHERE 2 = 2;
+WITH x AS (SELECT 1) DELETE FROM ref USING x;
+CREATE TABLE n (a int);
+DELETE FROM n;
+COMMIT$$);
+
+-- temporary tables are nobody else's
+SELECT statement, rule, lock_mode, rewrites, scans, verdict
+FROM zdm_check($$VACUUM FULL tmp; TRUNCATE tmp; LOCK TABLE tmp$$);
+
+-- what to do instead
+:advise ($$VACUUM FULL t;
+CLUSTER t USING t_pkey;
+VACUUM FULL mv;
+REFRESH MATERIALIZED VIEW mv;
+REFRESH MATERIALIZED VIEW noindex;
+REFRESH MATERIALIZED VIEW CONCURRENTLY noindex;
+REFRESH MATERIALIZED VIEW mv WITH NO DATA;
+TRUNCATE t CASCADE$$);
+:advise ($$BEGIN; LOCK TABLE t; UPDATE t SET a = 1; COMMIT$$);
+:advise ($$BEGIN; ALTER TABLE t ADD COLUMN b int; UPDATE t SET b = 1; COMMIT$$);
+
+-- through the hook
+\set VERBOSITY terse
+VACUUM FULL t;
+\set VERBOSITY sqlstate
+VACUUM FULL;
+\set VERBOSITY terse
+CLUSTER t USING t_pkey;
+REFRESH MATERIALIZED VIEW mv;
+REFRESH MATERIALIZED VIEW noindex;
+DO $$BEGIN REFRESH MATERIALIZED VIEW ddl_maintenance.noindex; END$$;
+DO $$BEGIN REFRESH MATERIALIZED VIEW ddl_maintenance.mv; END$$;
+REFRESH MATERIALIZED VIEW unfilled;
+REFRESH MATERIALIZED VIEW CONCURRENTLY mv;
+VACUUM FULL empty;
+VACUUM (ANALYZE) t;
+TRUNCATE ref;
+TRUNCATE ref;
+INSERT INTO ref VALUES (1);
+SELECT zdm_begin_window('ddl_maintenance') > 0 AS opened;
+TRUNCATE ref;
+TRUNCATE t CASCADE;
+CREATE TABLE n (a int);
+INSERT INTO n VALUES (1);
+TRUNCATE n;
+DO $$BEGIN REFRESH MATERIALIZED VIEW ddl_maintenance.noindex; END$$;
+SELECT zdm_end_window('ddl_maintenance');
+DROP SCHEMA ddl_maintenance CASCADE;
