@@ -42,9 +42,9 @@ class BundledApps(unittest.TestCase):
         self.assertEqual([decision for decision, _ in self.history() if decision != "run"], [])
 
     def test_forward_and_back_within_a_window(self):
-        """Whatever is born in a window is unknown to the old version: it may change and go again."""
+        """Whatever is born in a window is unknown to the old version: changing or dropping it is no hazard."""
         query("SELECT zdm_begin_window(%s)", WINDOW)
         self.migrate_forward()
         self.migrate_back()
-        self.assertEqual([decision for decision, _ in self.history() if decision != "run"], [])
+        self.assertEqual(self.history(), set())
         query("SELECT zdm_end_window(%s)", WINDOW)
