@@ -73,7 +73,7 @@ SELECT is_empty('SELECT rule FROM zdm_rules() WHERE class NOT IN (''lock'', ''co
 SELECT is((SELECT row(class, severity) FROM zdm_rules() WHERE rule = 'drop_column'), row('compat'::text, 'error'::text),
 	'drop_column is a compat rule taken seriously');
 SELECT results_eq('SELECT step, phase, sql, lock_mode FROM zdm_explain(''CREATE TABLE zdm_tap_new (a int)'')',
-	$$VALUES (1, 'expand', 'CREATE TABLE zdm_tap_new (a int)', NULL::text)$$,
+	$$VALUES (1, NULL::text, 'CREATE TABLE zdm_tap_new (a int)', NULL::text)$$,
 	'zdm_explain of a harmless statement is the statement');
 
 -- columns of the views
