@@ -218,7 +218,7 @@ needed_locks(const ZdmDdl *ddl)
 	List	   *result = NIL;
 	ListCell   *lc;
 
-	if (ddl->runs_alone)
+	if (ddl->runs_alone && !ddl->commits)
 		return NIL;
 	foreach(lc, ddl->locks)
 	{
@@ -265,13 +265,15 @@ guard_utility(const ZdmUtility *utility)
 	judge(guard);
 	locks = needed_locks(&guard->ddl);
 
-	if (locks != NIL && !asks_not_to_wait(guard->ddl.stmt))
+	/* where a command that commits is not allowed, the server says so */
+	if (locks != NIL && !asks_not_to_wait(guard->ddl.stmt) &&
+		(can_abort || !guard->ddl.commits))
 	{
 		guard->utility.pstmt = copyObject(utility->pstmt);
 		guard->utility.read_only_tree = true;
 		guard->ddl.stmt = guard->utility.pstmt->utilityStmt;
 		lock_budget_run(attempt_once, guard, locks, can_abort,
-						guard->ddl.xact->locks != NIL);
+						guard->ddl.xact->locks != NIL, guard->ddl.commits);
 	}
 	else
 	{

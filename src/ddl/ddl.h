@@ -175,6 +175,8 @@ typedef struct ZdmDdl
 	bool		runs_alone;		/* commits by itself or waits long under a weak
 								 * lock (CONCURRENTLY, VACUUM, VALIDATE): not
 								 * for the lock budget */
+	bool		commits;		/* commits by itself, but takes locks that block
+								 * others: the lock budget bounds each wait */
 	List	   *hazards;		/* ZdmHazard */
 	const char *undefined;		/* what does not exist, or NULL */
 	List	   *fk_targets;		/* Oids of existing tables that its FKs

@@ -488,6 +488,7 @@ reindex_partitioned(ZdmDdl *ddl, ReindexStmt *stmt, ZdmRel *rel, ZdmRel *table,
 	ZdmHazard  *hazard;
 
 	ddl->runs_alone = true;
+	ddl->commits = !concurrent;
 	ddl_lock_tree(ddl, table, ShareLock);
 	reindex_leaves(ddl, table, concurrent);
 
@@ -568,6 +569,7 @@ reindex_many(ZdmDdl *ddl, ReindexStmt *stmt, bool concurrent)
 	ZdmHazard  *hazard;
 
 	ddl->runs_alone = true;
+	ddl->commits = !concurrent;
 	if (stmt->kind == REINDEX_OBJECT_SCHEMA)
 	{
 		ddl->object = psprintf("schema \"%s\"", name);

@@ -159,6 +159,7 @@ ddl_vacuum(ZdmDdl *ddl, Node *node)
 
 	/* a transaction for each table, or long under a weak lock */
 	ddl->runs_alone = true;
+	ddl->commits = full;
 
 	foreach(lc, stmt->rels)
 		vacuum_one(ddl, stmt, lfirst_node(VacuumRelation, lc), full);
@@ -198,6 +199,7 @@ cluster_all(ZdmDdl *ddl, Node *stmt)
 
 	ddl->object = psprintf("database \"%s\"", get_database_name(MyDatabaseId));
 	ddl->runs_alone = true;
+	ddl->commits = true;
 	foreach(lc, relids)
 	{
 		ZdmRel	   *rel = ddl_rel_by_oid(ddl, lfirst_oid(lc));
@@ -225,7 +227,7 @@ ddl_cluster(ZdmDdl *ddl, Node *node)
 		return;
 	ddl->object = ddl_rel_describe(rel);
 	if (rel->relkind == RELKIND_PARTITIONED_TABLE)
-		ddl->runs_alone = true;
+		ddl->runs_alone = ddl->commits = true;
 	else
 		rel = ddl_rel_only(rel);
 	ddl_lock_tree(ddl, rel, AccessExclusiveLock);

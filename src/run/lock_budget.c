@@ -10,7 +10,8 @@
  *
  * lock_timeout alone bounds each single wait, but one command takes many
  * locks and holds the first while it waits for the last.  A timer bounds the
- * attempt as a whole.
+ * attempt as a whole.  (Commands that commit by themselves hold little while
+ * they wait: for them lock_timeout has to do.)
  *
  * Copyright (c) 2026, the zdm developers
  *
@@ -48,6 +49,7 @@ typedef struct LockBudget
 	void	   *arg;
 	List	   *locks;
 	bool		single;
+	bool		commits;
 	TimestampTz give_up;
 	int			pause;			/* milliseconds, of the next one */
 	List	   *blockers;		/* of the last failed attempt */
@@ -119,6 +121,33 @@ disarm_budget(int guc_level)
 	AtEOXact_GUC(true, guc_level);
 }
 
+/*
+ * The same for a command that commits by itself: settings of a GUC nest level
+ * would be gone after its first commit, so the variables are set directly, and
+ * put back in any case.
+ */
+static void
+run_bounded(LockBudget *budget)
+{
+	int			lock_timeout = LockTimeout;
+	int			deadlock_timeout = DeadlockTimeout;
+
+	budget_cancelled = false;
+	PG_TRY();
+	{
+		LockTimeout = LockTimeout > 0 ? Min(zdm_guc_lock_timeout, LockTimeout) :
+			zdm_guc_lock_timeout;
+		DeadlockTimeout = Max(LockTimeout / 2, 1);
+		budget->attempt(budget->arg);
+	}
+	PG_FINALLY();
+	{
+		LockTimeout = lock_timeout;
+		DeadlockTimeout = deadlock_timeout;
+	}
+	PG_END_TRY();
+}
+
 /* Has the attempt failed because it did not get its locks in time? */
 static bool
 is_lock_failure(const ErrorData *error)
@@ -148,14 +177,20 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 
 	PG_TRY();
 	{
-		int			guc_level = arm_budget();
+		if (budget->commits)
+			run_bounded(budget);
+		else
+		{
+			int			guc_level = arm_budget();
 
-		budget->attempt(budget->arg);
-		disarm_budget(guc_level);
+			budget->attempt(budget->arg);
+			disarm_budget(guc_level);
+		}
 	}
 	PG_CATCH();
 	{
-		disable_timeout(budget_timeout, false);
+		if (!budget->commits)
+			disable_timeout(budget_timeout, false);
 		MemoryContextSwitchTo(budget->context);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -308,7 +343,8 @@ run_in_subtransactions(LockBudget *budget)
 }
 
 void
-lock_budget_run(ZdmAttempt attempt, void *arg, List *locks, bool can_abort, bool single)
+lock_budget_run(ZdmAttempt attempt, void *arg, List *locks, bool can_abort, bool single,
+				bool commits)
 {
 	LockBudget	budget = {0};
 	MemoryContext oldcontext = CurrentMemoryContext;
@@ -316,6 +352,7 @@ lock_budget_run(ZdmAttempt attempt, void *arg, List *locks, bool can_abort, bool
 	budget.attempt = attempt;
 	budget.arg = arg;
 	budget.locks = locks;
+	budget.commits = commits;
 	budget.single = single || zdm_guc_lock_wait_max == 0;
 	budget.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												 zdm_guc_lock_wait_max);

@@ -36,10 +36,14 @@ typedef void (*ZdmAttempt) (void *arg);
  * Otherwise an attempt is a subtransaction.  single: do not pause and try
  * again, as the transaction already blocks others.
  *
+ * commits: the command commits by itself in between (VACUUM FULL, REINDEX
+ * SCHEMA): each of its waits is bounded, not an attempt as a whole, and what
+ * a failed attempt has committed stays.  Needs can_abort.
+ *
  * locks is a list of ZdmNeededLock; with can_abort it must live in a context
  * that survives the transaction, as must arg.
  */
 extern void lock_budget_run(ZdmAttempt attempt, void *arg, List *locks,
-							bool can_abort, bool single);
+							bool can_abort, bool single, bool commits);
 
 #endif							/* ZDM_LOCK_BUDGET_H */
