@@ -92,7 +92,7 @@ append_staged_column(StringInfo buf, const ZdmHazard *hazard, const char *type,
 	appendStringInfo(buf, "ALTER TABLE %s ADD COLUMN %s %s; ", table, column, type);
 	appendStringInfo(buf, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s; ",
 					 table, column, default_expr);
-	appendStringInfo(buf, "in small batches: UPDATE %s SET %s = DEFAULT WHERE %s IS NULL; ",
+	appendStringInfo(buf, "UPDATE %s SET %s = DEFAULT WHERE %s IS NULL /* in small batches */; ",
 					 table, column, column);
 	if (required)
 		zdm_append_set_not_null(buf, hazard->rel, hazard->column);
@@ -176,14 +176,24 @@ static char *
 inline_check(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	char	   *expr = default_text(ddl, hazard);
+	char	   *check = zdm_sql_parenthesis(zdm_sql_action(ddl, hazard->node), "check");
 	const char *name = zdm_constraint_name(hazard->rel, hazard->column, "check");
+	StringInfoData buf;
 
-	return psprintf("ALTER TABLE %s ADD COLUMN %s %s%s%s%s; ALTER TABLE %s ADD CONSTRAINT %s CHECK (...) NOT VALID; ALTER TABLE %s VALIDATE CONSTRAINT %s;",
-					table_of(hazard), column_of(hazard),
-					type_text(ddl, definition_of(hazard)->typeName),
-					expr ? " DEFAULT " : "", expr ? expr : "",
-					expr && is_required(definition_of(hazard)) ? " NOT NULL" : "",
-					table_of(hazard), name, table_of(hazard), name);
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "ALTER TABLE %s ADD COLUMN %s %s%s%s%s; ",
+					 table_of(hazard), column_of(hazard),
+					 type_text(ddl, definition_of(hazard)->typeName),
+					 expr ? " DEFAULT " : "", expr ? expr : "",
+					 expr && is_required(definition_of(hazard)) ? " NOT NULL" : "");
+	if (check != NULL)
+		appendStringInfo(&buf,
+						 "ALTER TABLE %s ADD CONSTRAINT %s CHECK %s NOT VALID; "
+						 "ALTER TABLE %s VALIDATE CONSTRAINT %s;",
+						 table_of(hazard), name, check, table_of(hazard), name);
+	else						/* NOT NULL of a virtual generated column */
+		zdm_append_set_not_null(&buf, hazard->rel, hazard->column);
+	return finish(&buf);
 }
 
 static char *
@@ -196,7 +206,7 @@ required_column(const ZdmDdl *ddl, const ZdmHazard *hazard)
 		return psprintf("Leave column %s of %s nullable, or with a default, while the old version runs.",
 						column_of(hazard), table_of(hazard));
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "ALTER TABLE %s ADD COLUMN %s %s; and when every row has a value and no client of the old version is left: ",
+	appendStringInfo(&buf, "ALTER TABLE %s ADD COLUMN %s %s; /* when every row has a value and no client of the old version is left: */ ",
 					 table_of(hazard), column_of(hazard),
 					 type_text(ddl, definition_of(hazard)->typeName));
 	zdm_append_set_not_null(&buf, hazard->rel, hazard->column);
@@ -233,7 +243,7 @@ new_column(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	const char *name = quote_identifier(makeObjectName(hazard->column, NULL, "new"));
 
-	return psprintf("ALTER TABLE %s ADD COLUMN %s %s; keep it equal to %s by a trigger, fill old rows in small batches, build its indexes CONCURRENTLY, then in one transaction: ALTER TABLE %s DROP COLUMN %s; ALTER TABLE %s RENAME COLUMN %s TO %s;",
+	return psprintf("ALTER TABLE %s ADD COLUMN %s %s; /* keep it equal to %s by a trigger, fill old rows in small batches, build its indexes CONCURRENTLY, then in one transaction: */ ALTER TABLE %s DROP COLUMN %s; ALTER TABLE %s RENAME COLUMN %s TO %s;",
 					table_of(hazard), name, new_type_text(ddl, hazard), column_of(hazard),
 					table_of(hazard), column_of(hazard),
 					table_of(hazard), name, column_of(hazard));

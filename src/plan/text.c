@@ -271,3 +271,34 @@ zdm_sql_default(const char *action)
 	scan_end(&scan);
 	return result;
 }
+
+/* What stands in parentheses after the first such keyword, with them, or NULL. */
+char *
+zdm_sql_parenthesis(const char *action, const char *keyword)
+{
+	ZdmScan		scan;
+	char	   *result = NULL;
+
+	scan_begin(&scan, action);
+	while (scan.token != 0 && !scan_at_keyword(&scan, keyword))
+		scan_next(&scan);
+	if (scan.token != 0)
+		scan_next(&scan);
+	if (scan.token == '(')
+	{
+		int			start = scan.start;
+		int			depth = 0;
+
+		do
+		{
+			if (scan.token == '(')
+				depth++;
+			else if (scan.token == ')')
+				depth--;
+			scan_next(&scan);
+		} while (scan.token != 0 && depth > 0);
+		result = pnstrdup(action + start, scan.prev_end - start);
+	}
+	scan_end(&scan);
+	return result;
+}
