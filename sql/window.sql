@@ -2,6 +2,7 @@
 \set VERBOSITY default
 CREATE SCHEMA window_test;
 SET search_path = window_test, public;
+SET client_min_messages = warning;
 CREATE TABLE customer (id int PRIMARY KEY, company_name text NOT NULL, plan text DEFAULT 'free');
 INSERT INTO customer SELECT g, 'company ' || g FROM generate_series(1, 10) g;
 

@@ -230,7 +230,7 @@ put_analysis(Check *check, ZdmDdl *ddl, const Failure *failure)
 				failure->message);
 	else if (ddl->undefined != NULL)
 		put_row(check, ddl, NULL, "undefined_object", "refuse", ddl->undefined);
-	else if (ddl->hazards == NIL)
+	else if (judgements == NIL)
 		put_row(check, ddl, NULL, NULL, "run", NULL);
 	return zdm_strictest(judgements) == ZDM_VERDICT_REFUSE;
 }

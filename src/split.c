@@ -127,17 +127,25 @@ line_of(ZdmSplitter *splitter, int offset)
 	return splitter->lines;
 }
 
-/*
- * Scan to the end of the statement.  *start is set to its first token, or
- * stays -1 if there is none; *at follows the tokens.  Returns the offset of
- * the end, and whether the text ends with it.
- */
-static int
-scan_statement(ZdmSplitter *splitter, int *start, int *at, bool *is_last)
+/* Where the tokens of one statement are. */
+typedef struct Extent
+{
+	int			start;			/* first token; -1: none yet */
+	int			at;				/* the token that the scanner is at */
+	int			end;			/* behind the last one */
+	int			semicolon;		/* first one inside parentheses or a body; -1:
+								 * none */
+	bool		is_last;		/* the text ends here */
+	bool		is_unbalanced;	/* it ends inside parentheses or a body */
+	bool		is_command;		/* a backslash command of psql */
+} Extent;
+
+/* Scan to the end of the statement. */
+static void
+scan_statement(ZdmSplitter *splitter, Extent *extent)
 {
 	Nesting		nesting = {0};
 
-	*is_last = false;
 	for (;;)
 	{
 		core_YYSTYPE value;
@@ -147,23 +155,40 @@ scan_statement(ZdmSplitter *splitter, int *start, int *at, bool *is_last)
 		CHECK_FOR_INTERRUPTS();
 		if (token == 0)
 		{
-			*is_last = true;
-			return splitter->base + strlen(splitter->text + splitter->base);
+			extent->end = splitter->base + strlen(splitter->text + splitter->base);
+			extent->is_last = true;
+			extent->is_unbalanced = nesting.parentheses > 0 || nesting.blocks > 0;
+			return;
 		}
-		*at = splitter->base + location;
-		if (token == ';' && *start < 0)
+		extent->at = splitter->base + location;
+		if (extent->at < splitter->skip_to || (token == ';' && extent->start < 0))
 			continue;
+		if (token == '\\' && extent->start < 0)
+		{
+			extent->start = extent->at;
+			extent->end = extent->at + strcspn(splitter->text + extent->at, "\n");
+			extent->is_command = true;
+			return;
+		}
 		if (token == ';' && nesting.parentheses == 0 && nesting.blocks == 0)
-			return *at;
-		follow(&nesting, token, *start < 0);
-		if (*start < 0)
-			*start = *at;
+		{
+			extent->end = extent->at;
+			return;
+		}
+		if (token == ';' && extent->semicolon < 0)
+			extent->semicolon = extent->at;
+		follow(&nesting, token, extent->start < 0);
+		if (extent->start < 0)
+			extent->start = extent->at;
 	}
 }
 
-/* The scanner cannot read what is at the offset: go on behind a semicolon. */
+/*
+ * Go on behind the semicolon at or after the offset; returns where the
+ * statement before it ends.
+ */
 static int
-restart_after_error(ZdmSplitter *splitter, int at)
+restart_behind_semicolon(ZdmSplitter *splitter, int at)
 {
 	const char *semicolon = strchr(splitter->text + at, ';');
 
@@ -174,24 +199,16 @@ restart_after_error(ZdmSplitter *splitter, int at)
 	return semicolon - splitter->text;
 }
 
-bool
-split_next(ZdmSplitter *splitter, ZdmPiece *piece)
+/* Scan, and return what the scanner objects to, or NULL. */
+static const char *
+scan_safely(ZdmSplitter *splitter, Extent *extent)
 {
 	MemoryContext context = CurrentMemoryContext;
-	volatile int start = -1;
-	volatile int at = splitter->base;
-	volatile int end = 0;
 	const char *volatile message = NULL;
-	volatile bool is_last = false;
-
-	if (splitter->scanner == NULL)
-		return false;
 
 	PG_TRY();
 	{
-		end = scan_statement(splitter, unvolatize(int *, &start),
-							 unvolatize(int *, &at),
-							 unvolatize(bool *, &is_last));
+		scan_statement(splitter, extent);
 	}
 	PG_CATCH();
 	{
@@ -199,27 +216,47 @@ split_next(ZdmSplitter *splitter, ZdmPiece *piece)
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 			PG_RE_THROW();
 		FlushErrorState();
 		message = error->message;
 	}
 	PG_END_TRY();
 
-	if (message != NULL)
-	{
-		if (start < 0)
-			start = at;
-		end = restart_after_error(splitter, at);
-	}
-	else if (is_last)
-		stop_scanner(splitter);
-	if (start < 0)
+	return message;
+}
+
+bool
+split_next(ZdmSplitter *splitter, ZdmPiece *piece)
+{
+	Extent		extent = {.start = -1, .at = splitter->base, .semicolon = -1};
+	const char *message;
+
+	if (splitter->scanner == NULL)
 		return false;
 
-	piece->start = splitter->text + start;
-	piece->length = end - start;
-	piece->line = line_of(splitter, start);
+	message = scan_safely(splitter, &extent);
+	if (message != NULL)
+	{
+		if (extent.start < 0)
+			extent.start = extent.at;
+		extent.end = restart_behind_semicolon(splitter, extent.at);
+	}
+	else if (extent.is_command)
+	{
+		message = "backslash commands are psql's own";
+		splitter->skip_to = extent.end;
+	}
+	else if (extent.is_unbalanced && extent.semicolon >= 0)
+		extent.end = restart_behind_semicolon(splitter, extent.semicolon);
+	else if (extent.is_last)
+		stop_scanner(splitter);
+	if (extent.start < 0)
+		return false;
+
+	piece->start = splitter->text + extent.start;
+	piece->length = extent.end - extent.start;
+	piece->line = line_of(splitter, extent.start);
 	piece->error = message;
 	return true;
 }

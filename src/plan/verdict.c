@@ -113,9 +113,13 @@ zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl)
 
 	foreach(lc, ddl->hazards)
 	{
-		ZdmJudgement *judgement = palloc0(sizeof(ZdmJudgement));
+		const ZdmHazard *hazard = lfirst(lc);
+		ZdmJudgement *judgement;
 
-		judgement->hazard = lfirst(lc);
+		if (zdm_guc_severity(hazard->rule) == ZDM_SEVERITY_OFF)
+			continue;
+		judgement = palloc0(sizeof(ZdmJudgement));
+		judgement->hazard = hazard;
 		judge_hazard(policy, judgement);
 		result = lappend(result, judgement);
 	}

@@ -41,7 +41,7 @@ typedef struct ZdmJudgement
 	bool		is_counted;		/* worth a row in zdm_history */
 } ZdmJudgement;
 
-/* one judgement for each hazard, in their order */
+/* one judgement for each hazard whose rule is not off, in their order */
 extern List *zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl);
 extern ZdmVerdict zdm_strictest(List *judgements);
 extern const char *zdm_verdict_name(ZdmVerdict verdict);
