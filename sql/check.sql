@@ -95,11 +95,11 @@ $s$) WHERE rule = 'set_not_null' OR rule IS NULL;
 
 -- transactions in the script
 SELECT s, command, rule, verdict FROM verdicts($s$
-CREATE INDEX CONCURRENTLY i ON customer (plan);
+CREATE INDEX CONCURRENTLY i1 ON customer (plan);
 BEGIN;
-CREATE INDEX CONCURRENTLY i ON customer (plan);
+CREATE INDEX CONCURRENTLY i2 ON customer (plan);
 COMMIT;
-CREATE INDEX CONCURRENTLY i ON customer (plan);
+CREATE INDEX CONCURRENTLY i3 ON customer (plan);
 $s$);
 SELECT s, command, rule FROM verdicts($s$
 BEGIN;
