@@ -84,7 +84,7 @@ text_or_null(const char *string, bool *isnull)
 /* Add a row; judgement NULL is one that is not about a hazard. */
 static void
 put_row(Check *check, const ZdmDdl *ddl, const ZdmJudgement *judgement,
-		const char *rule, const char *verdict, const char *message)
+		List *judgements, const char *rule, const char *verdict, const char *message)
 {
 	Datum		values[CHECK_COLUMNS];
 	bool		nulls[CHECK_COLUMNS] = {0};
@@ -107,7 +107,7 @@ put_row(Check *check, const ZdmDdl *ddl, const ZdmJudgement *judgement,
 												zdm_verdict_name(judgement->verdict) : verdict);
 	values[CHECK_MESSAGE] = text_or_null(hazard ? hazard->message : message,
 										 &nulls[CHECK_MESSAGE]);
-	values[CHECK_HINT] = text_or_null(hazard ? zdm_report_hint(&check->policy, ddl, judgement) : NULL,
+	values[CHECK_HINT] = text_or_null(hazard ? zdm_report_hint(&check->policy, ddl, judgement, judgements) : NULL,
 									  &nulls[CHECK_HINT]);
 	tuplestore_putvalues(check->rsinfo->setResult, check->rsinfo->setDesc, values, nulls);
 }
@@ -223,15 +223,15 @@ put_analysis(Check *check, ZdmDdl *ddl, const Failure *failure)
 	ListCell   *lc;
 
 	foreach(lc, judgements)
-		put_row(check, ddl, lfirst(lc), NULL, NULL, NULL);
+		put_row(check, ddl, lfirst(lc), judgements, NULL, NULL, NULL);
 
 	if (failure->message != NULL)
-		put_row(check, ddl, NULL, rule_of_error(failure->sqlerrcode), "refuse",
+		put_row(check, ddl, NULL, NIL, rule_of_error(failure->sqlerrcode), "refuse",
 				failure->message);
 	else if (ddl->undefined != NULL)
-		put_row(check, ddl, NULL, "undefined_object", "refuse", ddl->undefined);
+		put_row(check, ddl, NULL, NIL, "undefined_object", "refuse", ddl->undefined);
 	else if (judgements == NIL)
-		put_row(check, ddl, NULL, NULL, "run", NULL);
+		put_row(check, ddl, NULL, NIL, NULL, "run", NULL);
 	return zdm_strictest(judgements) == ZDM_VERDICT_REFUSE;
 }
 
@@ -263,7 +263,7 @@ check_statement(Check *check, const ZdmPiece *piece)
 	init_ddl(&ddl, raw ? raw->stmt : NULL, sql, check->xact);
 	if (raw == NULL)
 	{
-		put_row(check, &ddl, NULL, "syntax_error", "refuse",
+		put_row(check, &ddl, NULL, NIL, "syntax_error", "refuse",
 				piece->error ? piece->error : failure.message);
 		return;
 	}

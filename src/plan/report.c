@@ -62,7 +62,7 @@ append_lock_facts(StringInfo buf, const ZdmDdl *ddl, ZdmRel *rel)
 /* "Rule x: ...": the rule and the facts it rests on, palloc'd. */
 char *
 zdm_report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
-				  const ZdmJudgement *judgement)
+				  const ZdmJudgement *judgement, List *judgements)
 {
 	const ZdmHazard *hazard = judgement->hazard;
 	StringInfoData buf;
@@ -81,23 +81,47 @@ zdm_report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
 	return buf.data;
 }
 
-/* The safe form as SQL, palloc'd. */
+/* Is any hazard of the statement, of the lock class or of another, refused? */
+static bool
+refuses_class(List *judgements, bool lock)
+{
+	ListCell   *lc;
+
+	foreach(lc, judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+
+		if (judgement->verdict == ZDM_VERDICT_REFUSE &&
+			(zdm_rules[judgement->hazard->rule].class == ZDM_CLASS_LOCK) == lock)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The safe form as SQL, palloc'd.  judgements are all those of the statement:
+ * what is safe for its lock may still have to wait for the end of the window.
+ */
 char *
 zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
-				const ZdmJudgement *judgement)
+				const ZdmJudgement *judgement, List *judgements)
 {
 	const ZdmHazard *hazard = judgement->hazard;
 	char	   *advice = zdm_advice(ddl, hazard);
 
-	if (zdm_rules[hazard->rule].class == ZDM_CLASS_LOCK ||
-		judgement->verdict != ZDM_VERDICT_REFUSE)
+	if (judgement->verdict != ZDM_VERDICT_REFUSE)
 		return advice;
+	if (zdm_rules[hazard->rule].class == ZDM_CLASS_LOCK)
+		return refuses_class(judgements, false) ?
+			psprintf("After the window: %s", advice) : advice;
 	if (policy->open_windows != NULL)
 		return psprintf("Choose a window with SET zdm.\"window\" (open: %s). %s",
 						policy->open_windows, advice);
 	if (policy->window_name != NULL)
-		return psprintf("%s When the old version is gone: SELECT zdm_end_window(%s); then the statement runs.",
-						advice, quote_literal_cstr(policy->window_name));
+		return psprintf("%s When the old version is gone: SELECT zdm_end_window(%s); then %s.",
+						advice, quote_literal_cstr(policy->window_name),
+						refuses_class(judgements, true) ?
+						"its safe form runs" : "the statement runs");
 	return psprintf("%s zdm.require_window is on and no window is open. If no old client is left: SET LOCAL zdm.allow = '%s'; in a transaction with the statement.",
 					advice, zdm_rules[hazard->rule].name);
 }
@@ -106,7 +130,8 @@ zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 static char *
 join_reports(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements,
 			 ZdmVerdict verdict,
-			 char *(*report) (const ZdmPolicy *, const ZdmDdl *, const ZdmJudgement *))
+			 char *(*report) (const ZdmPolicy *, const ZdmDdl *,
+							  const ZdmJudgement *, List *))
 {
 	StringInfoData buf;
 	ListCell   *lc;
@@ -119,7 +144,7 @@ join_reports(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements,
 
 		if (judgement->verdict != verdict)
 			continue;
-		report_text = report(policy, ddl, judgement);
+		report_text = report(policy, ddl, judgement, judgements);
 		if (strstr(buf.data, report_text) != NULL)
 			continue;
 		if (buf.len > 0)
@@ -172,7 +197,7 @@ zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements
 		ereport(WARNING,
 				(errcode(ERRCODE_ZDM_UNSAFE_DDL),
 				 errmsg("unsafe %s: %s", ddl->command, judgement->hazard->message),
-				 errdetail("%s", zdm_report_detail(policy, ddl, judgement)),
-				 errhint("%s", zdm_report_hint(policy, ddl, judgement))));
+				 errdetail("%s", zdm_report_detail(policy, ddl, judgement, judgements)),
+				 errhint("%s", zdm_report_hint(policy, ddl, judgement, judgements))));
 	}
 }

@@ -51,9 +51,9 @@ extern bool zdm_needs_window(const ZdmDdl *ddl);
 
 /* report.c */
 extern char *zdm_report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
-							   const ZdmJudgement *judgement);
+							   const ZdmJudgement *judgement, List *judgements);
 extern char *zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
-							 const ZdmJudgement *judgement);
+							 const ZdmJudgement *judgement, List *judgements);
 extern void zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl,
 								List *judgements);
 pg_noreturn extern void zdm_report_refusal(const ZdmPolicy *policy, const ZdmDdl *ddl,
