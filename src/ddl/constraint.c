@@ -19,11 +19,30 @@ is_foreign(const ZdmRel *rel)
 	return rel->relkind == RELKIND_FOREIGN_TABLE || rel->relkind == RELKIND_VIEW;
 }
 
-/* For people: what, with the constraint's name if it has one. */
+/* For people: the kind of constraint, with its name if it has one. */
 static const char *
-describe(const Constraint *con, const char *what)
+describe(const Constraint *con)
 {
-	return con->conname ? psprintf("%s \"%s\"", what, con->conname) : what;
+	const char *kind;
+
+	switch (con->contype)
+	{
+		case CONSTR_CHECK:
+			kind = "CHECK constraint";
+			break;
+		case CONSTR_UNIQUE:
+			kind = "UNIQUE constraint";
+			break;
+		case CONSTR_EXCLUSION:
+			kind = "EXCLUDE constraint";
+			break;
+		default:
+			kind = "PRIMARY KEY";
+			break;
+	}
+	if (con->conname != NULL)
+		return psprintf("%s \"%s\"", kind, con->conname);
+	return psprintf("%s %s", con->contype == CONSTR_EXCLUSION ? "an" : "a", kind);
 }
 
 /* Does this statement drop a CHECK of the column?  Dropping comes first. */
@@ -104,10 +123,10 @@ add_check(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 		ddl_scan(ddl, rel);
 		ddl_lock_hazard(ddl, ZDM_RULE_ADD_CHECK_CONSTRAINT, rel, (Node *) con, NULL,
 						"adding %s would read all of %s",
-						describe(con, "CHECK constraint"), ddl_rel_describe(rel));
+						describe(con), ddl_rel_describe(rel));
 	}
 	ddl_rejects_old_writers(ddl, rel, (Node *) con, NIL, CONSTR_CHECK, con->raw_expr,
-							describe(con, "CHECK constraint"));
+							describe(con));
 }
 
 /* Is a key column nullable, so that PRIMARY KEY sets it NOT NULL? */
@@ -143,7 +162,7 @@ static void
 add_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 {
 	bool		primary = con->contype == CONSTR_PRIMARY;
-	const char *what = describe(con, primary ? "PRIMARY KEY" : "UNIQUE constraint");
+	const char *what = describe(con);
 	ListCell   *lc;
 
 	foreach(lc, con->keys)
@@ -214,7 +233,7 @@ use_index(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 		break;
 	}
 	ddl_rejects_old_writers(ddl, rel, (Node *) con, columns, CONSTR_NOTNULL, NULL,
-							describe(con, "PRIMARY KEY"));
+							describe(con));
 }
 
 /* ADD EXCLUDE */
@@ -236,9 +255,9 @@ add_exclusion(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 	ddl_scan(ddl, rel);
 	ddl_lock_hazard(ddl, ZDM_RULE_ADD_EXCLUSION_CONSTRAINT, rel, (Node *) con, NULL,
 					"adding %s would build its index while reads and writes of %s are blocked",
-					describe(con, "EXCLUDE constraint"), ddl_rel_describe(rel));
+					describe(con), ddl_rel_describe(rel));
 	ddl_rejects_old_writers(ddl, rel, (Node *) con, columns, CONSTR_EXCLUSION, NULL,
-							describe(con, "EXCLUDE constraint"));
+							describe(con));
 }
 
 /*

@@ -259,6 +259,26 @@ harmless_column(ZdmDdl *ddl, ZdmRel *rel, List *columns, ConstrType contype, Nod
 	return best;
 }
 
+/* The columns of a CHECK; one that does not exist is noted. */
+static List *
+check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check)
+{
+	CheckWalk	walk = {.ddl = ddl};
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	check_walker(check, &walk);
+	foreach(lc, walk.columns)
+	{
+		const char *name = strVal(lfirst(lc));
+
+		/* the table's own name stands for the whole row */
+		if (ddl_alter_col(ddl, rel, name, strcmp(name, rel->relname) == 0) != NULL)
+			columns = lappend(columns, lfirst(lc));
+	}
+	return columns;
+}
+
 void
 ddl_rejects_old_writers(ZdmDdl *ddl, ZdmRel *rel, Node *node, List *columns,
 						ConstrType contype, Node *check, const char *what)
@@ -270,12 +290,7 @@ ddl_rejects_old_writers(ZdmDdl *ddl, ZdmRel *rel, Node *node, List *columns,
 	if (rel->is_exempt)
 		return;
 	if (contype == CONSTR_CHECK && check != NULL)
-	{
-		CheckWalk	walk = {.ddl = ddl};
-
-		check_walker(check, &walk);
-		columns = walk.columns;
-	}
+		columns = check_columns(ddl, rel, check);
 	harmless = harmless_column(ddl, rel, columns, contype, check);
 	if (harmless != NULL && harmless->is_new)
 		return;					/* made with the column: old clients do not

@@ -205,13 +205,17 @@ append_deferrable(StringInfo buf, const Constraint *con)
 
 /* FOREIGN KEY (a) REFERENCES u (id) ..., from its parse tree */
 static char *
-foreign_key_text(const Constraint *con)
+foreign_key_text(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
+	const Constraint *con = castNode(Constraint, hazard->node);
+	ZdmDdl		scratch = *ddl;
+	ZdmRel	   *target = ddl_fk_target(&scratch, hazard->rel, con);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "FOREIGN KEY (%s) REFERENCES %s",
 					 columns_text(con->fk_attrs),
+					 target != NULL ? ddl_rel_qualified(target) :
 					 quote_qualified_identifier(con->pktable->schemaname,
 												con->pktable->relname));
 	if (con->pk_attrs != NIL)
@@ -275,7 +279,7 @@ add_foreign_key(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	Constraint *con = castNode(Constraint, hazard->node);
 	const char *table = ddl_rel_qualified(hazard->rel);
-	const char *clause = foreign_key_text(con);
+	const char *clause = foreign_key_text(ddl, hazard);
 	const char *name;
 	StringInfoData buf;
 
