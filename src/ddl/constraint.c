@@ -183,17 +183,17 @@ add_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 
 /* Nullable columns of an index that is to become the primary key */
 static List *
-nullable_columns(ZdmDdl *ddl, ZdmRel *rel, const ZdmIndex *index)
+nullable_columns(ZdmDdl *ddl, ZdmRel *rel, ZdmRel *indexrel)
 {
 	List	   *columns = NIL;
+	ListCell   *lc;
 
-	for (int i = 0; i < index->nkeyatts; i++)
+	foreach(lc, ddl_index_columns(rel, indexrel))
 	{
-		const char *name = ddl_attname(rel, index->attnums[i]);
-		ZdmCol	   *col = ddl_col(ddl, rel, name, true);
+		ZdmCol	   *col = ddl_col(ddl, rel, strVal(lfirst(lc)), true);
 
 		if (col != NULL && !col->not_null)
-			columns = lappend(columns, makeString(unconstify(char *, name)));
+			columns = lappend(columns, lfirst(lc));
 	}
 	return columns;
 }
@@ -204,7 +204,6 @@ use_index(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 {
 	RangeVar	rv = {.type = T_RangeVar};
 	ZdmRel	   *indexrel;
-	ZdmIndex   *index;
 	List	   *columns;
 	ListCell   *lc;
 
@@ -213,8 +212,7 @@ use_index(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 	indexrel = ddl_rel(ddl, &rv, false);
 	if (indexrel == NULL || con->contype != CONSTR_PRIMARY)
 		return;
-	index = ddl_index(indexrel->relid);
-	columns = index != NULL ? nullable_columns(ddl, rel, index) : NIL;
+	columns = nullable_columns(ddl, rel, indexrel);
 	if (columns == NIL)
 		return;
 

@@ -137,6 +137,27 @@ ddl_rel_indexes(ZdmRel *rel)
 	return result;
 }
 
+/* Names of the key columns of a relation's index, without its expressions. */
+List *
+ddl_index_columns(ZdmRel *rel, ZdmRel *index)
+{
+	List	   *columns = NIL;
+	ZdmIndex   *facts;
+
+	if (!OidIsValid(index->relid))
+		return ddl_script_index_columns(index);
+	facts = ddl_index(index->relid);
+	if (facts == NULL)
+		return NIL;
+	for (int i = 0; i < facts->nkeyatts; i++)
+	{
+		if (facts->attnums[i] > 0)
+			columns = lappend(columns,
+							  makeString(unconstify(char *, ddl_attname(rel, facts->attnums[i]))));
+	}
+	return columns;
+}
+
 static AttrNumber *
 attnum_array(HeapTuple tuple, TupleDesc desc, AttrNumber field, int *count)
 {

@@ -245,6 +245,8 @@ extern bool ddl_expr_is_null_constant(Node *expr);
 /* constraint_facts.c: indexes and constraints of existing relations */
 extern List *ddl_rel_indexes(ZdmRel *rel);	/* of ZdmIndex; none for a new one */
 extern ZdmIndex *ddl_index(Oid indexoid);	/* NULL if gone */
+extern List *ddl_index_columns(ZdmRel *rel, ZdmRel *index);	/* key columns, of String;
+																 * made in the script or not */
 extern List *ddl_rel_constraints(ZdmRel *rel);	/* of ZdmConstraint */
 extern List *ddl_rel_referencing(ZdmRel *rel);	/* FKs of other tables on it */
 extern ZdmConstraint *ddl_constraint(ZdmRel *rel, const char *name);	/* or NULL */

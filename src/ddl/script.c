@@ -280,6 +280,12 @@ ddl_script_proves_not_null(ZdmRel *rel, const char *column)
 	return false;
 }
 
+List *
+ddl_script_index_columns(ZdmRel *index)
+{
+	return index->script != NULL ? index->script->index_columns : NIL;
+}
+
 static bool
 has_name(ZdmScript *script, char kind, const char *name)
 {

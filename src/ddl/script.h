@@ -35,6 +35,9 @@ extern bool ddl_script_proves_not_null(ZdmRel *rel, const char *column);
 /* true if the script made or dropped a constraint of that name */
 extern bool ddl_script_has_constraint(ZdmRel *rel, const char *name, bool *dropped);
 
+/* key columns of an index made in the script, of String */
+extern List *ddl_script_index_columns(ZdmRel *index);
+
 /* types, schemas and functions made in the script */
 extern bool ddl_script_has_type(ZdmScript *script, const char *name);
 extern bool ddl_script_has_schema(ZdmScript *script, const char *name);

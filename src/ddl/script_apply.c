@@ -27,11 +27,24 @@ creation_schema(ZdmScript *script, const RangeVar *rv)
 	return script->creation_schema != NULL ? script->creation_schema : "public";
 }
 
+/*
+ * A new relation; NULL if the name is taken, so that one that exists is never
+ * mistaken for a new one.
+ */
 static ZdmScriptRel *
-make_rel(ZdmScript *script, const char *nspname, const char *relname,
+make_rel(ZdmDdl *ddl, const char *nspname, const char *relname,
 		 char relkind, char persistence)
 {
-	ZdmScriptName *entry = ddl_script_name(script, 'r', nspname, relname, true);
+	ZdmScript  *script = ddl->script;
+	RangeVar	name = {.type = T_RangeVar};
+	ZdmScriptName *entry;
+
+	name.schemaname = unconstify(char *, nspname);
+	name.relname = unconstify(char *, relname);
+	if (ddl_rel(ddl, &name, true) != NULL)
+		return NULL;
+
+	entry = ddl_script_name(script, 'r', nspname, relname, true);
 
 	entry->dropped = false;
 	entry->rel = palloc0(sizeof(ZdmScriptRel));
@@ -44,9 +57,9 @@ make_rel(ZdmScript *script, const char *nspname, const char *relname,
 }
 
 static ZdmScriptRel *
-make_rel_of_rangevar(ZdmScript *script, const RangeVar *rv, char relkind)
+make_rel_of_rangevar(ZdmDdl *ddl, const RangeVar *rv, char relkind)
 {
-	return make_rel(script, creation_schema(script, rv), rv->relname, relkind,
+	return make_rel(ddl, creation_schema(ddl->script, rv), rv->relname, relkind,
 					rv->relpersistence);
 }
 
@@ -205,12 +218,12 @@ apply_create_table(ZdmDdl *ddl, const CreateStmt *stmt)
 	ZdmScriptRel *rel;
 	ListCell   *lc;
 
-	if (stmt->if_not_exists && ddl_rel(ddl, stmt->relation, true) != NULL)
-		return;
-	rel = make_rel_of_rangevar(ddl->script, stmt->relation,
+	rel = make_rel_of_rangevar(ddl, stmt->relation,
 							   stmt->partspec != NULL ? RELKIND_PARTITIONED_TABLE :
 							   IsA(ddl->stmt, CreateForeignTableStmt) ? RELKIND_FOREIGN_TABLE :
 							   RELKIND_RELATION);
+	if (rel == NULL)
+		return;
 	rel->columns_known = stmt->inhRelations == NIL && stmt->ofTypename == NULL;
 	foreach(lc, stmt->tableElts)
 	{
@@ -473,6 +486,8 @@ apply_create_index(ZdmDdl *ddl, const IndexStmt *stmt)
 {
 	ZdmRel	   *table = ddl_rel(ddl, stmt->relation, true);
 	const char *name = stmt->idxname;
+	ZdmScriptRel *index;
+	ListCell   *lc;
 
 	if (table == NULL)
 		return;
@@ -480,7 +495,6 @@ apply_create_index(ZdmDdl *ddl, const IndexStmt *stmt)
 	{
 		/* as ChooseIndexName() names an index on plain columns */
 		StringInfoData columns;
-		ListCell   *lc;
 
 		initStringInfo(&columns);
 		foreach(lc, stmt->indexParams)
@@ -492,8 +506,17 @@ apply_create_index(ZdmDdl *ddl, const IndexStmt *stmt)
 		}
 		name = makeObjectName(stmt->relation->relname, columns.data, "idx");
 	}
-	(void) make_rel(ddl->script, table->nspname, name, RELKIND_INDEX,
-					table->persistence);
+	index = make_rel(ddl, table->nspname, name, RELKIND_INDEX, table->persistence);
+	if (index == NULL)
+		return;
+	foreach(lc, stmt->indexParams)
+	{
+		const IndexElem *elem = lfirst(lc);
+
+		if (elem->name != NULL)
+			index->index_columns = lappend(index->index_columns,
+										   makeString(pstrdup(elem->name)));
+	}
 }
 
 static void
@@ -636,28 +659,27 @@ apply_node(ZdmDdl *ddl, Node *stmt, bool refused)
 			apply_create_table(ddl, &((CreateForeignTableStmt *) stmt)->base);
 			break;
 		case T_CreateTableAsStmt:
-			(void) make_rel_of_rangevar(script, ((CreateTableAsStmt *) stmt)->into->rel,
+			(void) make_rel_of_rangevar(ddl, ((CreateTableAsStmt *) stmt)->into->rel,
 										((CreateTableAsStmt *) stmt)->objtype == OBJECT_MATVIEW ?
 										RELKIND_MATVIEW : RELKIND_RELATION);
 			break;
 		case T_SelectStmt:
 			if (((SelectStmt *) stmt)->intoClause != NULL)
-				(void) make_rel_of_rangevar(script, ((SelectStmt *) stmt)->intoClause->rel,
+				(void) make_rel_of_rangevar(ddl, ((SelectStmt *) stmt)->intoClause->rel,
 											RELKIND_RELATION);
 			break;
 		case T_ViewStmt:
-			if (ddl_rel(ddl, ((ViewStmt *) stmt)->view, true) == NULL)
-				(void) make_rel_of_rangevar(script, ((ViewStmt *) stmt)->view, RELKIND_VIEW);
+			(void) make_rel_of_rangevar(ddl, ((ViewStmt *) stmt)->view, RELKIND_VIEW);
 			break;
 		case T_CreateSeqStmt:
-			(void) make_rel_of_rangevar(script, ((CreateSeqStmt *) stmt)->sequence,
+			(void) make_rel_of_rangevar(ddl, ((CreateSeqStmt *) stmt)->sequence,
 										RELKIND_SEQUENCE);
 			break;
 		case T_IndexStmt:
 			apply_create_index(ddl, (IndexStmt *) stmt);
 			break;
 		case T_CompositeTypeStmt:
-			(void) make_rel_of_rangevar(script, ((CompositeTypeStmt *) stmt)->typevar,
+			(void) make_rel_of_rangevar(ddl, ((CompositeTypeStmt *) stmt)->typevar,
 										RELKIND_COMPOSITE_TYPE);
 			break;
 		case T_CreateEnumStmt:

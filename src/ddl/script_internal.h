@@ -39,6 +39,7 @@ struct ZdmScriptRel
 								 * complete */
 	List	   *columns;		/* ZdmScriptCol */
 	List	   *constraints;	/* ZdmScriptCon */
+	List	   *index_columns;	/* String: of an index made in the script */
 };
 
 typedef struct ZdmScriptKey
