@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
+#include "window/ledger.h"
 #include "window/window.h"
 
 /* One statement on its way. */
@@ -174,9 +175,12 @@ note_done(Guard *guard)
 	if (own_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	CommandCounterIncrement();
-	record_history(guard);
-	if (guard->policy.window_id != 0)
-		born_flush(guard->policy.window_id);
+	if (ledger_exists())		/* else this was DROP EXTENSION zdm */
+	{
+		record_history(guard);
+		if (guard->policy.window_id != 0)
+			born_flush(guard->policy.window_id);
+	}
 	if (own_snapshot)
 		PopActiveSnapshot();
 	transaction_note(&guard->ddl);

@@ -20,13 +20,23 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_cast.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_rewrite.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_dict.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -60,16 +70,33 @@ static bool collecting = false;
 static List *collected = NIL;
 static MemoryContext collected_context = NULL;
 
+/* Kinds of objects that a hazard can be about. */
 static bool
 is_of_interest(Oid classid)
 {
-	return classid == RelationRelationId ||
-		classid == ConstraintRelationId ||
-		classid == NamespaceRelationId ||
-		classid == PolicyRelationId ||
-		classid == ProcedureRelationId ||
-		classid == TriggerRelationId ||
-		classid == TypeRelationId;
+	switch (classid)
+	{
+		case CastRelationId:
+		case CollationRelationId:
+		case ConstraintRelationId:
+		case ExtensionRelationId:
+		case ForeignServerRelationId:
+		case LanguageRelationId:
+		case NamespaceRelationId:
+		case OperatorRelationId:
+		case PolicyRelationId:
+		case ProcedureRelationId:
+		case PublicationRelationId:
+		case RelationRelationId:
+		case RewriteRelationId:
+		case TriggerRelationId:
+		case TSConfigRelationId:
+		case TSDictionaryRelationId:
+		case TypeRelationId:
+			return true;
+		default:
+			return false;
+	}
 }
 
 static void
