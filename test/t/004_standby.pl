@@ -22,15 +22,17 @@ $primary->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION zdm;
 CREATE TABLE t (id int PRIMARY KEY, a int, b int);
 INSERT INTO t VALUES (1, 1, 1);
-SELECT zdm_begin_window('standby');
-CREATE TABLE born (a int, b int);
 SQL
 $primary->backup('backup');
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'backup', has_streaming => 1);
 $standby->start;
-$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+$primary->safe_psql('postgres', <<'SQL');
+SELECT zdm_begin_window('standby');
+CREATE TABLE born (a int, b int);
+SQL
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('flush'));
 
 sub sqlstate
 {
