@@ -48,6 +48,19 @@
 #endif
 
 /*
+ * Memory for the "extra" of a setting, which the server frees.  Before 16
+ * that is malloc's.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "utils/guc.h"
+#define compat_guc_malloc(size)	guc_malloc(LOG, size)
+#define compat_guc_free(ptr)	guc_free(ptr)
+#else
+#define compat_guc_malloc(size)	malloc(size)
+#define compat_guc_free(ptr)	free(ptr)
+#endif
+
+/*
  * Path of the main fork of a permanent relation, palloc'd.
  *
  * 18 returns a struct (RelPathStr), so that it can be used without palloc.

@@ -130,7 +130,7 @@ parse_allowed(char *item, int8 *values)
 	return true;
 }
 
-/* Parse a list into one byte a rule, malloc'ed as guc.c wants it. */
+/* Parse a list into one byte a rule, in memory that guc.c can free. */
 static bool
 check_list(const char *value, void **extra, bool (*parse_item) (char *, int8 *))
 {
@@ -143,7 +143,7 @@ check_list(const char *value, void **extra, bool (*parse_item) (char *, int8 *))
 	if (value == NULL || value[strspn(value, " \t\r\n")] == '\0')
 		return true;
 
-	values = malloc(ZDM_RULE_COUNT);
+	values = compat_guc_malloc(ZDM_RULE_COUNT);
 	if (values == NULL)
 		return false;
 	memset(values, RULE_UNSET, ZDM_RULE_COUNT);
@@ -153,7 +153,7 @@ check_list(const char *value, void **extra, bool (*parse_item) (char *, int8 *))
 	{
 		if (!parse_item(item, values))
 		{
-			free(values);
+			compat_guc_free(values);
 			pfree(copy);
 			return false;
 		}
