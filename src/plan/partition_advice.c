@@ -139,7 +139,8 @@ attach_partition(const ZdmDdl *ddl, const ZdmHazard *hazard)
 static char *
 create_partition_of(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	const CreateStmt *stmt = castNode(CreateStmt, hazard->node);
+	/* that of a foreign table starts with a CreateStmt */
+	const CreateStmt *stmt = (const CreateStmt *) hazard->node;
 	ZdmDdl		scratch = *ddl;
 	ZdmRel	   *parent = statement_parent(&scratch);
 	const char *child = quote_qualified_identifier(stmt->relation->schemaname,
@@ -148,6 +149,9 @@ create_partition_of(const ZdmDdl *ddl, const ZdmHazard *hazard)
 	char	   *values;
 	char	   *before;
 
+	if (IsA(hazard->node, CreateForeignTableStmt))
+		return psprintf("Create %s with the columns of %s but without PARTITION OF, then attach it: ATTACH PARTITION lets reads and writes of %s go on.",
+						child, hazard->name, hazard->name);
 	if (parent == NULL ||
 		!ddl_partition_condition(parent, stmt->partbound, &condition, &values))
 		return psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY); then attach it: ATTACH PARTITION lets reads and writes of %s go on.",
