@@ -103,7 +103,6 @@ UPDATE t SET a = 1 WHERE a = a;
 UPDATE t SET a = 1 WHERE id = 3;
 UPDATE t SET a = 1 WHERE false;
 UPDATE empty SET a = 1;
-UPDATE tmp SET a = 1;
 UPDATE nope SET a = 1;
 UPDATE p SET v = 1;
 DELETE FROM parent;
@@ -116,7 +115,7 @@ COMMIT$$);
 
 -- temporary tables are nobody else's
 SELECT statement, rule, lock_mode, rewrites, scans, verdict
-FROM zdm_check($$VACUUM FULL tmp; TRUNCATE tmp; LOCK TABLE tmp$$);
+FROM zdm_check($$VACUUM FULL tmp; TRUNCATE tmp; BEGIN; CREATE TABLE made (a int); LOCK TABLE tmp; UPDATE tmp SET a = 1; COMMIT$$);
 
 -- what to do instead
 :advise ($$VACUUM FULL t;

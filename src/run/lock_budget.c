@@ -107,7 +107,8 @@ arm_budget(void)
 
 	if (LockTimeout > 0)
 		budget = Min(budget, LockTimeout);
-	set_milliseconds("lock_timeout", budget);
+	/* longer than the timer: that two fire at once only makes for races */
+	set_milliseconds("lock_timeout", budget * 2);
 	set_milliseconds("deadlock_timeout", Max(budget / 2, 1));
 	budget_cancelled = false;
 	enable_timeout_after(budget_timeout, budget);
@@ -118,6 +119,9 @@ static void
 disarm_budget(int guc_level)
 {
 	disable_timeout(budget_timeout, false);
+	/* the lock may have been granted in the moment of the cancel */
+	if (budget_cancelled)
+		QueryCancelPending = false;
 	AtEOXact_GUC(true, guc_level);
 }
 
@@ -191,6 +195,10 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 	{
 		if (!budget->commits)
 			disable_timeout(budget_timeout, false);
+
+		/* a cancel of ours that came late must not hit what follows */
+		if (get_timeout_indicator(LOCK_TIMEOUT, true) || budget_cancelled)
+			QueryCancelPending = false;
 		MemoryContextSwitchTo(budget->context);
 		error = CopyErrorData();
 		FlushErrorState();
