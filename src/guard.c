@@ -91,17 +91,18 @@ is_strangers_table(const ZdmRel *rel)
 							ACL_TRUNCATE | COMPAT_ACL_MAINTAIN, ACLMASK_ANY) == 0;
 }
 
-static bool
-concerns_strangers_table(const ZdmDdl *ddl)
+static List *
+without_strangers(List *hazards)
 {
+	List	   *result = NIL;
 	ListCell   *lc;
 
-	foreach(lc, ddl->hazards)
+	foreach(lc, hazards)
 	{
-		if (is_strangers_table(((ZdmHazard *) lfirst(lc))->rel))
-			return true;
+		if (!is_strangers_table(((ZdmHazard *) lfirst(lc))->rel))
+			result = lappend(result, lfirst(lc));
 	}
-	return false;
+	return result;
 }
 
 /* Find out what the statement does and judge it; raises the refusal. */
@@ -119,13 +120,14 @@ judge(Guard *guard)
 	ddl->in_block = IsInTransactionBlock(guard->utility.context == PROCESS_UTILITY_TOPLEVEL);
 	ddl->in_function = guard->utility.context != PROCESS_UTILITY_TOPLEVEL;
 	ddl_analyze(ddl);
+	ddl->hazards = without_strangers(ddl->hazards);
 
 	/* before the windows are read, so that none can open in between */
 	if (zdm_needs_window(ddl))
 		window_hold_off();
 	guard_policy(&guard->policy);
 	guard->judgements = NIL;
-	if (ddl->hazards == NIL || concerns_strangers_table(ddl))
+	if (ddl->hazards == NIL)
 		return;
 
 	guard->judgements = zdm_judge(&guard->policy, ddl);

@@ -135,7 +135,7 @@ change_rewrites(ZdmDdl *ddl, const ZdmTypeChange *change, bool *refused)
 		return false;
 	}
 	assign_expr_collations(NULL, expr);
-	return requires_rewrite((Node *) expression_planner((Expr *) expr));
+	return requires_rewrite(ddl_fold(expr));
 }
 
 /* What of an existing column PostgreSQL does not let change its type */

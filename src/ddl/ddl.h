@@ -241,6 +241,7 @@ extern bool ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *ty
 extern bool ddl_domain_has_constraints(Oid typid);
 extern bool ddl_expr_is_volatile(ZdmDdl *ddl, Node *expr);
 extern bool ddl_expr_is_null_constant(Node *expr);
+extern Node *ddl_fold(Node *expr);	/* fold constants, but run no user's code */
 
 /* constraint_facts.c: indexes and constraints of existing relations */
 extern List *ddl_rel_indexes(ZdmRel *rel);	/* of ZdmIndex; none for a new one */

@@ -189,7 +189,7 @@ check_rejects_omitted(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
 	expr = transformExpr(pstate, copyObject(raw), EXPR_KIND_CHECK_CONSTRAINT);
 	expr = coerce_to_boolean(pstate, expr, "CHECK");
 	assign_expr_collations(pstate, expr);
-	expr = eval_const_expressions(NULL, expr);
+	expr = ddl_fold(expr);
 	if (!IsA(expr, Const))
 		return true;
 	result = (Const *) expr;

@@ -264,7 +264,7 @@ child_is_read(ZdmRel *parent, ZdmRel *child, PartitionBoundSpec *bound)
 			result = false;
 		else
 		{
-			quals = (List *) eval_const_expressions(NULL, (Node *) quals);
+			quals = (List *) ddl_fold((Node *) quals);
 			quals = list_make1(make_ands_explicit(quals));
 			result = is_read_for(childrel,
 								 map_partition_varattnos(quals, 1, childrel, parentrel));

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 #include "window/ledger.h"
 #include "window/window.h"
 
@@ -133,9 +134,25 @@ window_report_undecided(const char *open_windows)
 			 errhint("Choose one with SET zdm.\"window\".")));
 }
 
-/* zdm_begin_window() takes the mode that conflicts with this one. */
+/*
+ * zdm_begin_window() takes the mode that conflicts with this one.  The caller
+ * may hold locks that others wait for, so it does not wait long itself.
+ */
 void
 window_hold_off(void)
 {
-	LockRelationOid(ledger_relid("window"), RowExclusiveLock);
+	Oid			relid = ledger_relid("window");
+	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  zdm_guc_lock_timeout);
+
+	while (!ConditionalLockRelationOid(relid, RowExclusiveLock))
+	{
+		if (GetCurrentTimestamp() > give_up)
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("another transaction is opening a window"),
+					 errhint("Try again when it has committed.")));
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(5000L);
+	}
 }
