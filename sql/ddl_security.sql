@@ -120,7 +120,7 @@ COMMENT ON LARGE OBJECT 0 IS 'c';
 $$);
 
 -- what is not there
-SELECT sql, rule, lock_mode, message FROM check_each($$
+SELECT sql, rule, message FROM check_each($$
 GRANT SELECT ON nope TO PUBLIC;
 GRANT SELECT ON t TO nope;
 GRANT nope TO regress_zdm_app;
