@@ -68,7 +68,8 @@ zdm_clear_pg_env() {
 # Build, and install where only the servers of this run see it: settings in
 # WORK/stage.conf point them there.  18 has extension_control_path for that,
 # Debian's older servers have extension_destdir.  Any other server takes a real
-# installation, which needs the right to write into its folders.
+# installation, which needs the right to write into its folders; ZDM_INSTALL=system
+# asks for one.
 zdm_stage() {
 	local work=$1 stage=$1/stage lib share
 
@@ -76,7 +77,10 @@ zdm_stage() {
 	lib=$("$PG_CONFIG" --pkglibdir)
 	share=$("$PG_CONFIG" --sharedir)
 	: >"$work/stage.conf"
-	if [ "$(zdm_major)" -ge 18 ]; then
+	if [ "${ZDM_INSTALL:-}" = system ]; then
+		make -C "$ZDM_TOP" -s install PG_CONFIG="$PG_CONFIG" >&2
+		return
+	elif [ "$(zdm_major)" -ge 18 ]; then
 		cat >"$work/stage.conf" <<-END
 			extension_control_path = '$stage$share:\$system'
 			dynamic_library_path = '$stage$lib:\$libdir'
