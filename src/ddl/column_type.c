@@ -209,8 +209,10 @@ key_changes(const ZdmIndex *index, HeapTuple tuple, int key, const ZdmTypeChange
 	if (opclass == GetDefaultOpClass(change->col->typid, index->amoid) &&
 		opclass != GetDefaultOpClass(change->typid, index->amoid))
 		return true;
+
+	/* what a GIN index of an array stores is of another type in any case */
 	return IsPolymorphicType(get_opclass_input_type(opclass)) &&
-		change->typid != change->col->typid;
+		change->typid != get_atttype(index->indexoid, key + 1);
 }
 
 /* As CheckIndexCompatible() in indexcmds.c: must the index be built anew? */
