@@ -135,6 +135,22 @@ SELECT zdm_begin_window('v7') IS NOT NULL AS opened;
 SELECT zdm_end_window('v7');
 RESET ROLE;
 
+-- the ledger is not dropped under an open window
+BEGIN;
+SELECT zdm_begin_window('v8') IS NOT NULL AS opened;
+SAVEPOINT s;
+DROP EXTENSION zdm;
+ROLLBACK TO s;
+SET LOCAL client_min_messages = error;
+DROP EXTENSION zdm CASCADE;
+ROLLBACK TO s;
+DROP SCHEMA public CASCADE;
+ROLLBACK TO s;
+SELECT zdm_end_window('v8');
+DROP EXTENSION zdm;
+SELECT to_regclass('zdm.window');
+ROLLBACK;
+
 -- require_window
 SET zdm.require_window = on;
 ALTER TABLE customer RENAME TO client;

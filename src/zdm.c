@@ -25,5 +25,6 @@ _PG_init(void)
 	zdm_guc_init();
 	transaction_init();
 	born_init();
+	protect_init();
 	hook_init();
 }

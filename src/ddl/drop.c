@@ -22,6 +22,7 @@
 #include "catalog/pg_policy.h"
 #include "catalog/pg_shdepend.h"
 #include "commands/dbcommands.h"
+#include "commands/extension.h"
 #include "ddl/ddl.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -185,6 +186,15 @@ drop_hazard(ZdmDdl *ddl, const DropStmt *stmt, const DropTarget *target,
 		case OBJECT_STATISTIC_EXT:
 		case OBJECT_EVENT_TRIGGER:
 			break;				/* no statement of a client needs them */
+		case OBJECT_EXTENSION:
+			/* zdm's own drop is refused while a window is open, and only then */
+			if (target->address.objectId == get_extension_oid("zdm", true))
+				break;
+			(void) ddl_object_hazard(ddl, ZDM_RULE_DROP_OBJECT_IN_USE, &target->address,
+									 target->node,
+									 "dropping %s would break clients that still use %s",
+									 what, also ? "them" : "it");
+			break;
 		case OBJECT_PUBLICATION:
 			hazard = ddl_object_hazard(ddl, ZDM_RULE_DROP_OBJECT_IN_USE, &target->address,
 									   target->node,

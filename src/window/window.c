@@ -117,6 +117,28 @@ window_current(const char **open_windows)
 	return NULL;
 }
 
+const char *
+window_open_names(void)
+{
+	Relation	rel = table_open(ledger_relid("window"), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	List	   *windows = NIL;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		char	   *state = TextDatumGetCString(heap_getattr(tuple, Anum_window_state,
+															 RelationGetDescr(rel), &isnull));
+
+		if (strcmp(state, "closed") != 0 && strcmp(state, "aborted") != 0)
+			windows = lappend(windows, window_from_tuple(tuple, RelationGetDescr(rel)));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return windows != NIL ? window_names(windows) : NULL;
+}
+
 /* Raise the error of a window that cannot be decided. */
 void
 window_report_undecided(const char *open_windows)

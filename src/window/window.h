@@ -35,6 +35,12 @@ extern const ZdmWindow *window_current(const char **open_windows);
 pg_noreturn extern void window_report_undecided(const char *open_windows);
 
 /*
+ * The names of all open windows, or NULL if there is none.  Reads the table
+ * without its indexes: those are gone first when it is dropped.
+ */
+extern const char *window_open_names(void);
+
+/*
  * Let the end of this transaction come before the next window opens, so that
  * DDL judged without a window is done when old clients begin to count.
  */
@@ -46,6 +52,9 @@ extern bool born_in_window(int64 window_id, const ObjectAddress *object);
 extern bool born_start(bool collect);	/* returns the state to restore */
 extern void born_restore(bool collect);
 extern void born_flush(int64 window_id);
+
+/* protect.c: no drop of the ledger while a window is open */
+extern void protect_init(void);
 
 /* history.c: zdm.statement */
 extern void history_record(int64 window_id, const char *command, const char *sql,
