@@ -509,11 +509,20 @@ ddl_drop_database(ZdmDdl *ddl, Node *node)
 {
 	DropdbStmt *stmt = (DropdbStmt *) node;
 	ObjectAddress address;
+	ZdmHazard  *hazard;
+	bool		force = false;
+	ListCell   *lc;
 
 	if (!ddl_object(ddl, OBJECT_DATABASE, (Node *) makeString(stmt->dbname),
 					stmt->missing_ok, &address))
 		return;
 	ddl->object = ddl_object_describe(&address);
-	(void) ddl_object_hazard(ddl, ZDM_RULE_DROP_SCHEMA_DATABASE, &address, node,
-							 "dropping %s would break all its clients", ddl->object);
+	hazard = ddl_object_hazard(ddl, ZDM_RULE_DROP_SCHEMA_DATABASE, &address, node,
+							   "dropping %s would break all its clients", ddl->object);
+
+	/* without FORCE the server itself refuses while a client is connected */
+	foreach(lc, stmt->options)
+		force |= strcmp(((DefElem *) lfirst(lc))->defname, "force") == 0;
+	if (hazard != NULL && !force)
+		hazard->cap = ZDM_SEVERITY_WARN;
 }
