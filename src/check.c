@@ -169,30 +169,6 @@ parse_statement(const char *sql, Failure *failure)
 	return parsed != NIL ? linitial_node(RawStmt, parsed) : NULL;
 }
 
-/* Look at one statement in a subtransaction. */
-static void
-analyze_safely(ZdmDdl *ddl, Failure *failure)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		ddl_analyze(ddl);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		keep_failure(failure, context);
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-}
-
 /* BEGIN, COMMIT and the like, for the statements that follow. */
 static void
 follow_transaction(Check *check, const TransactionStmt *stmt)
@@ -217,7 +193,7 @@ follow_transaction(Check *check, const TransactionStmt *stmt)
 
 /* Add the rows of a statement; is it refused? */
 static bool
-put_analysis(Check *check, ZdmDdl *ddl, const Failure *failure)
+put_analysis(Check *check, ZdmDdl *ddl)
 {
 	List	   *judgements = zdm_judge(&check->policy, ddl);
 	ListCell   *lc;
@@ -225,14 +201,50 @@ put_analysis(Check *check, ZdmDdl *ddl, const Failure *failure)
 	foreach(lc, judgements)
 		put_row(check, ddl, lfirst(lc), judgements, NULL, NULL, NULL);
 
-	if (failure->message != NULL)
-		put_row(check, ddl, NULL, NIL, rule_of_error(failure->sqlerrcode), "refuse",
-				failure->message);
-	else if (ddl->undefined != NULL)
+	if (ddl->undefined != NULL)
 		put_row(check, ddl, NULL, NIL, "undefined_object", "refuse", ddl->undefined);
 	else if (judgements == NIL)
 		put_row(check, ddl, NULL, NIL, NULL, "run", NULL);
 	return zdm_strictest(judgements) == ZDM_VERDICT_REFUSE;
+}
+
+/* Look at one statement, add its rows, and note it for those after it. */
+static void
+look(Check *check, ZdmDdl *ddl)
+{
+	bool		refused;
+
+	if (ddl_is_guarded(nodeTag(ddl->stmt)))
+		ddl_analyze(ddl);
+	refused = put_analysis(check, ddl);
+	ddl_script_apply(ddl, refused);
+	if (check->in_block && !IsA(ddl->stmt, TransactionStmt))
+		ddl_xact_note(ddl, check->xact_context);
+}
+
+/* The same in a subtransaction; false, with the failure set, if that failed. */
+static bool
+look_safely(Check *check, ZdmDdl *ddl, Failure *failure)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		look(check, ddl);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		keep_failure(failure, context);
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return failure->message == NULL;
 }
 
 static void
@@ -255,7 +267,6 @@ check_statement(Check *check, const ZdmPiece *piece)
 	Failure		failure = {0};
 	RawStmt    *raw;
 	ZdmDdl		ddl;
-	bool		refused;
 
 	check->number++;
 	check->line = piece->line;
@@ -268,20 +279,16 @@ check_statement(Check *check, const ZdmPiece *piece)
 		return;
 	}
 
-	ddl.script = check->script;
-	ddl.in_block = check->in_block;
 	if (IsA(raw->stmt, TransactionStmt))
 		follow_transaction(check, (TransactionStmt *) raw->stmt);
-	else if (ddl_is_guarded(nodeTag(raw->stmt)))
-		analyze_safely(&ddl, &failure);
-	refused = put_analysis(check, &ddl, &failure);
-
-	if (failure.message == NULL)
-	{
-		ddl_script_apply(&ddl, refused);
-		if (check->in_block)
-			ddl_xact_note(&ddl, check->xact_context);
-	}
+	ddl.script = check->script;
+	ddl.xact = check->xact;
+	ddl.in_block = check->in_block;
+	if (!ddl_is_guarded(nodeTag(raw->stmt)))
+		look(check, &ddl);
+	else if (!look_safely(check, &ddl, &failure))
+		put_row(check, &ddl, NULL, NIL, rule_of_error(failure.sqlerrcode), "refuse",
+				failure.message);
 }
 
 /* zdm_check(script) -> one row a hazard */
