@@ -104,7 +104,12 @@ type_oid(ZdmDdl *ddl, Node *object)
 	Oid			typid = InvalidOid;
 	int32		typmod;
 
-	if (typname->names != NIL && !name_is_usable(typname->names))
+	/* "name%TYPE" ends with a column */
+	if (typname->names != NIL &&
+		!name_is_usable(typname->pct_type ?
+						list_truncate(list_copy(typname->names),
+									  list_length(typname->names) - 1) :
+						typname->names))
 		return InvalidOid;
 	(void) ddl_type(ddl, typname, &typid, &typmod);
 	ddl->undefined = undefined;

@@ -24,6 +24,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "commands/dbcommands.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
 #include "miscadmin.h"
@@ -109,11 +110,26 @@ catalog_relid(const char *nspname, const char *relname)
 	return OidIsValid(nspoid) ? get_relname_relid(relname, nspoid) : InvalidOid;
 }
 
+static bool
+is_this_database(const char *name)
+{
+	const char *database = get_database_name(MyDatabaseId);
+
+	return database != NULL && strcmp(name, database) == 0;
+}
+
 ZdmRel *
 ddl_rel(ZdmDdl *ddl, const RangeVar *rv, bool missing_ok)
 {
 	ZdmRel	   *rel = NULL;
 
+	if (rv->catalogname != NULL && !is_this_database(rv->catalogname))
+	{
+		/* the server refuses it, also with IF EXISTS */
+		ddl_undefined(ddl, "cross-database references are not implemented: \"%s.%s.%s\"",
+					  rv->catalogname, rv->schemaname, rv->relname);
+		return NULL;
+	}
 	if (ddl->script == NULL ||
 		!ddl_script_lookup_rel(ddl, rv->schemaname, rv->relname, &rel))
 	{
@@ -139,8 +155,13 @@ ddl_rel_by_names(ZdmDdl *ddl, List *names, bool missing_ok)
 	int			len = list_length(names);
 
 	if (len < 1 || len > 3)
+	{
+		ddl_undefined(ddl, "improper relation name: \"%s\"", NameListToString(names));
 		return NULL;
+	}
 	rv.relname = strVal(llast(names));
+	if (len == 3)
+		rv.catalogname = strVal(linitial(names));
 	if (len >= 2)
 		rv.schemaname = strVal(list_nth(names, len - 2));
 	return ddl_rel(ddl, &rv, missing_ok);

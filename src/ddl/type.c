@@ -249,6 +249,8 @@ ddl_alter_enum(ZdmDdl *ddl, Node *node)
 	if (!ddl_object(ddl, OBJECT_TYPE, (Node *) stmt->typeName, false, &address))
 		return;
 	ddl->object = ddl_object_describe(&address);
+	if (get_typtype(address.objectId) != TYPTYPE_ENUM)
+		return;					/* the server refuses it */
 	if (stmt->oldVal != NULL)
 	{
 		hazard = ddl_object_hazard(ddl, ZDM_RULE_RENAME_ENUM_VALUE, &address, node,
@@ -385,6 +387,8 @@ ddl_alter_sequence(ZdmDdl *ddl, Node *node)
 	if (rel == NULL)
 		return;
 	ddl->object = ddl_rel_describe(rel);
+	if (rel->relkind != RELKIND_SEQUENCE)
+		return;					/* the server refuses it */
 	ddl_lock(ddl, rel, ShareRowExclusiveLock);
 	foreach(lc, stmt->options)
 	{
