@@ -53,6 +53,18 @@ CREATE INDEX CONCURRENTLY ON p (v);
 CREATE INDEX ON p1 (v);
 CREATE INDEX ON noparts (k)$$);
 
+-- partitions that have the index already: nothing is built
+CREATE INDEX CONCURRENTLY p1_kv ON p1 (k, v DESC);
+:judge ($$CREATE INDEX ON p (k, v)$$);
+CREATE INDEX CONCURRENTLY p2a_kv ON p2a (k, v);
+:judge ($$CREATE INDEX ON p (k, v);
+CREATE INDEX ON p (v, k);
+CREATE UNIQUE INDEX ON p (k, v);
+CREATE INDEX ON p (k, v) WHERE v > 0;
+CREATE INDEX ON p USING hash (k)$$);
+DROP INDEX CONCURRENTLY p1_kv;
+DROP INDEX CONCURRENTLY p2a_kv;
+
 -- tables made earlier in the script are nobody's yet
 :judge ($$CREATE TABLE n (a int);
 CREATE INDEX ON n (a);
@@ -154,8 +166,8 @@ create unique index /* index */ if not exists "On" on ddl_index.t using btree (b
 DROP INDEX t_a, t_b;
 REINDEX TABLE t;
 REINDEX INDEX "Mixed Index";
-REINDEX TABLE p;
-REINDEX SCHEMA ddl_index$$);
+REINDEX TABLE p$$);
+SELECT rule, hint FROM zdm_check($$REINDEX SCHEMA ddl_index$$);
 :advise ($$CREATE INDEX ON p (v, k) WITH (fillfactor = 70)$$);
 :advise ($$CREATE UNIQUE INDEX CONCURRENTLY p_kv ON p (k, v)$$);
 :advise ($$BEGIN; CREATE INDEX CONCURRENTLY ON t (a)$$);

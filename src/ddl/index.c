@@ -15,7 +15,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "commands/dbcommands.h"
+#include "commands/defrem.h"
 #include "ddl/ddl.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -24,6 +26,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 /*
  * The relation without its partitions and children, for statements that do
@@ -212,6 +215,89 @@ create_concurrently(ZdmDdl *ddl, ZdmRel *rel, IndexStmt *stmt)
 		hazard->name = stmt->idxname;
 }
 
+/* Is an index of the default operator classes and the columns' collations? */
+static bool
+has_default_opclasses(const ZdmRel *rel, const ZdmIndex *index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index->indexoid));
+	oidvector  *opclasses;
+	oidvector  *collations;
+	bool		isnull;
+	bool		result = true;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	opclasses = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+															  Anum_pg_index_indclass, &isnull));
+	collations = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+															   Anum_pg_index_indcollation, &isnull));
+	for (int i = 0; i < index->nkeyatts && result; i++)
+	{
+		Oid			typid;
+		int32		typmod;
+		Oid			collation;
+
+		get_atttypetypmodcoll(rel->relid, index->attnums[i], &typid, &typmod, &collation);
+		result = opclasses->values[i] == GetDefaultOpClass(typid, index->amoid) &&
+			collations->values[i] == collation;
+	}
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Is the index one that CREATE INDEX on the parent would take as its part? */
+static bool
+index_fits(ZdmRel *rel, const ZdmIndex *index, const IndexStmt *stmt, Oid amoid)
+{
+	List	   *elems = list_concat_copy(stmt->indexParams, stmt->indexIncludingParams);
+
+	if (!index->is_valid || index->has_exprs || index->has_predicate ||
+		index->is_exclusion || index->amoid != amoid ||
+		index->is_unique != stmt->unique ||
+		index->nulls_not_distinct != stmt->nulls_not_distinct ||
+		index->natts != list_length(elems) ||
+		index->nkeyatts != list_length(stmt->indexParams) ||
+		get_rel_relispartition(index->indexoid))
+		return false;
+	for (int i = 0; i < index->natts; i++)
+	{
+		IndexElem  *elem = list_nth_node(IndexElem, elems, i);
+
+		if (elem->name == NULL || elem->opclass != NIL || elem->collation != NIL ||
+			strcmp(elem->name, ddl_attname(rel, index->attnums[i])) != 0)
+			return false;
+	}
+	return has_default_opclasses(rel, index);
+}
+
+/*
+ * Has every partition an index already that the new one only has to take in,
+ * so that nothing is built?  Only simple definitions are compared.
+ */
+static bool
+partitions_have_index(ZdmDdl *ddl, ZdmRel *rel, const IndexStmt *stmt)
+{
+	Oid			amoid = get_index_am_oid(stmt->accessMethod, true);
+	ListCell   *lc;
+
+	if (stmt->whereClause != NULL || !OidIsValid(amoid))
+		return false;
+	foreach(lc, ddl_rel_tree(ddl, rel))
+	{
+		ZdmRel	   *leaf = lfirst(lc);
+		bool		found = false;
+		ListCell   *lc2;
+
+		if (leaf->relkind != RELKIND_RELATION)
+			continue;
+		foreach(lc2, ddl_rel_indexes(leaf))
+			found |= index_fits(leaf, lfirst(lc2), stmt, amoid);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 /* The plain form: a build under SHARE, on each partition in turn. */
 static void
 create_plainly(ZdmDdl *ddl, ZdmRel *rel, IndexStmt *stmt)
@@ -221,6 +307,8 @@ create_plainly(ZdmDdl *ddl, ZdmRel *rel, IndexStmt *stmt)
 
 	if (partitioned && !(stmt->relation->inh && rel->has_children))
 		return;					/* catalog rows only */
+	if (partitioned && partitions_have_index(ddl, rel, stmt))
+		return;
 
 	ddl_scan(ddl, rel);
 	hazard = ddl_lock_hazard(ddl, ZDM_RULE_CREATE_INDEX,

@@ -62,14 +62,13 @@ ddl_option_is_on(List *options, const char *name, bool preset)
 
 /*
  * Note a lock on each table and materialized view of a schema, or of the
- * whole database if nspoid is InvalidOid.  Returns the one with most pages,
- * which is the hazard's example, or NULL if there is none.
+ * whole database if nspoid is InvalidOid.  Returns the largest of them, which
+ * is the hazard's example, or NULL if there is none.
  */
 ZdmRel *
 ddl_lock_all(ZdmDdl *ddl, Oid nspoid, LOCKMODE mode)
 {
 	ZdmRel	   *largest = NULL;
-	int32		most_pages = -1;
 	Relation	pg_class;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -98,13 +97,8 @@ ddl_lock_all(ZdmDdl *ddl, Oid nspoid, LOCKMODE mode)
 		lock->rel = rel;
 		lock->mode = mode;
 		ddl->locks = lappend(ddl->locks, lock);
-		if (form->relpages > most_pages ||
-			(form->relpages == most_pages &&
-			 ddl_rel_size(ddl, rel) > ddl_rel_size(ddl, largest)))
-		{
+		if (largest == NULL || ddl_rel_size(ddl, rel) > ddl_rel_size(ddl, largest))
 			largest = rel;
-			most_pages = form->relpages;
-		}
 	}
 	systable_endscan(scan);
 	table_close(pg_class, AccessShareLock);

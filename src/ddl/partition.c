@@ -19,9 +19,13 @@
 #include "catalog/pg_constraint.h"
 #include "commands/tablecmds.h"
 #include "ddl/ddl.h"
+#include "ddl/script.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
 #include "parser/parse_node.h"
 #include "parser/parse_utilcmd.h"
 #include "partitioning/partbounds.h"
@@ -71,34 +75,7 @@ own_partition_quals(Relation rel)
 	return quals;
 }
 
-/* Would any table of the tree be read to prove the constraint? */
-static bool
-is_read_for(Relation rel, List *constraint)
-{
-	PartitionDesc partdesc;
-	bool		result = false;
-
-	check_stack_depth();
-	if (constraint == NIL || PartConstraintImpliedByRelConstraint(rel, constraint))
-		return false;
-	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		return rel->rd_rel->relkind == RELKIND_RELATION;
-
-	partdesc = RelationGetPartitionDesc(rel, true);
-	for (int i = 0; i < partdesc->nparts && !result; i++)
-	{
-		Relation	part = RelationIdGetRelation(partdesc->oids[i]);
-
-		CHECK_FOR_INTERRUPTS();
-		if (!RelationIsValid(part))
-			continue;
-		result = is_read_for(part, map_partition_varattnos(constraint, 1, part, rel));
-		RelationClose(part);
-	}
-	return result;
-}
-
-/* Does a bound call a function, which nothing here may execute? */
+/* Does a raw expression call a function, which nothing here may execute? */
 static bool
 calls_function(Node *node, void *context)
 {
@@ -107,6 +84,109 @@ calls_function(Node *node, void *context)
 	if (IsA(node, FuncCall) || IsA(node, SQLValueFunction) || IsA(node, SubLink))
 		return true;
 	return raw_expression_tree_walker(node, calls_function, context);
+}
+
+/* A column in a CHECK that the script adds, without opening the relation. */
+static Node *
+column_of_check(ParseState *pstate, ColumnRef *ref)
+{
+	ZdmRel	   *rel = pstate->p_ref_hook_state;
+	HeapTuple	tuple;
+	Form_pg_attribute att;
+	Node	   *result = NULL;
+
+	if (list_length(ref->fields) != 1 || !IsA(linitial(ref->fields), String))
+		return NULL;
+	tuple = SearchSysCacheAttName(rel->relid, strVal(linitial(ref->fields)));
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	att = (Form_pg_attribute) GETSTRUCT(tuple);
+	result = (Node *) makeVar(1, att->attnum, att->atttypid, att->atttypmod,
+							  att->attcollation, 0);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Do the CHECK constraints that the script has added before, with NOT NULL,
+ * imply the constraint?  As ConstraintImpliedByRelConstraint() has it.
+ */
+static bool
+is_implied_in_script(ZdmRel *zrel, Relation rel, List *constraint)
+{
+	List	   *known = NIL;
+	List	   *checks = ddl_script_checks(zrel);
+	ListCell   *lc;
+
+	if (checks == NIL)
+		return false;
+	foreach(lc, checks)
+	{
+		ParseState *pstate;
+		Node	   *check;
+
+		if (calls_function(lfirst(lc), NULL))
+			continue;
+		pstate = make_parsestate(NULL);
+		pstate->p_pre_columnref_hook = column_of_check;
+		pstate->p_ref_hook_state = zrel;
+		check = transformExpr(pstate, copyObject(lfirst(lc)), EXPR_KIND_CHECK_CONSTRAINT);
+		check = coerce_to_boolean(pstate, check, "CHECK");
+		assign_expr_collations(pstate, check);
+		free_parsestate(pstate);
+		check = eval_const_expressions(NULL, check);
+		check = (Node *) canonicalize_qual((Expr *) check, true);
+		known = list_concat(known, make_ands_implicit((Expr *) check));
+	}
+	for (int i = 0; i < RelationGetDescr(rel)->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+		NullTest   *test;
+
+		if (!att->attnotnull || att->attisdropped ||
+			!compat_not_null_is_valid(zrel->relid, i + 1))
+			continue;
+		test = makeNode(NullTest);
+		test->arg = (Expr *) makeVar(1, i + 1, att->atttypid, att->atttypmod,
+									 att->attcollation, 0);
+		test->nulltesttype = IS_NOT_NULL;
+		test->location = -1;
+		known = lappend(known, test);
+	}
+	return predicate_implied_by(constraint, known, true);
+}
+
+/* Would any table of the tree be read to prove the constraint? */
+static bool
+is_read_for(ZdmDdl *ddl, ZdmRel *zrel, Relation rel, List *constraint)
+{
+	PartitionDesc partdesc;
+	bool		result = false;
+
+	check_stack_depth();
+	if (constraint == NIL || PartConstraintImpliedByRelConstraint(rel, constraint) ||
+		is_implied_in_script(zrel, rel, constraint))
+		return false;
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return rel->rd_rel->relkind == RELKIND_RELATION;
+
+	partdesc = RelationGetPartitionDesc(rel, true);
+	for (int i = 0; i < partdesc->nparts && !result; i++)
+	{
+		ZdmRel	   *zpart = ddl_rel_by_oid(ddl, partdesc->oids[i]);
+		Relation	part;
+
+		CHECK_FOR_INTERRUPTS();
+		if (zpart == NULL)
+			continue;
+		part = RelationIdGetRelation(zpart->relid);
+		if (!RelationIsValid(part))
+			continue;
+		result = is_read_for(ddl, zpart, part,
+							 map_partition_varattnos(constraint, 1, part, rel));
+		RelationClose(part);
+	}
+	return result;
 }
 
 static bool
@@ -249,7 +329,7 @@ ddl_partition_condition(ZdmRel *parent, PartitionBoundSpec *bound, char **condit
 
 /* Would the relation to be attached be read to prove that its rows fit? */
 static bool
-child_is_read(ZdmRel *parent, ZdmRel *child, PartitionBoundSpec *bound)
+child_is_read(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, PartitionBoundSpec *bound)
 {
 	Relation	parentrel = RelationIdGetRelation(parent->relid);
 	Relation	childrel = RelationIdGetRelation(child->relid);
@@ -266,7 +346,7 @@ child_is_read(ZdmRel *parent, ZdmRel *child, PartitionBoundSpec *bound)
 		{
 			quals = (List *) ddl_fold((Node *) quals);
 			quals = list_make1(make_ands_explicit(quals));
-			result = is_read_for(childrel,
+			result = is_read_for(ddl, child, childrel,
 								 map_partition_varattnos(quals, 1, childrel, parentrel));
 		}
 	}
@@ -279,7 +359,7 @@ child_is_read(ZdmRel *parent, ZdmRel *child, PartitionBoundSpec *bound)
 
 /* Would the default partition be read for rows that belong elsewhere now? */
 static bool
-default_is_read(ZdmRel *parent, ZdmRel *dflt, PartitionBoundSpec *bound)
+default_is_read(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *dflt, PartitionBoundSpec *bound)
 {
 	Relation	parentrel = RelationIdGetRelation(parent->relid);
 	Relation	defaultrel = RelationIdGetRelation(dflt->relid);
@@ -290,7 +370,7 @@ default_is_read(ZdmRel *parent, ZdmRel *dflt, PartitionBoundSpec *bound)
 		constraint_of_bounds(parentrel, bound, &quals))
 	{
 		quals = get_proposed_default_constraint(quals);
-		result = is_read_for(defaultrel,
+		result = is_read_for(ddl, dflt, defaultrel,
 							 map_partition_varattnos(quals, 1, defaultrel, parentrel));
 	}
 	if (RelationIsValid(defaultrel))
@@ -444,7 +524,7 @@ static void
 check_default(ZdmDdl *ddl, ZdmRuleId rule, ZdmRel *parent, ZdmRel *dflt, Node *node,
 			  PartitionBoundSpec *bound)
 {
-	if (dflt == NULL || bound->is_default || !default_is_read(parent, dflt, bound))
+	if (dflt == NULL || bound->is_default || !default_is_read(ddl, parent, dflt, bound))
 		return;
 	ddl_scan(ddl, dflt);
 	set_maintenance(ddl,
@@ -479,7 +559,7 @@ check_child(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, Node *node,
 	ZdmHazard  *hazard;
 	ListCell   *lc;
 
-	if (child_is_read(parent, child, bound))
+	if (child_is_read(ddl, parent, child, bound))
 		(void) child_hazard(ddl, parent, child, node,
 							"read all of it to check the partition bounds");
 	if (OidIsValid(indexoid))

@@ -259,6 +259,24 @@ ddl_script_has_constraint(ZdmRel *rel, const char *name, bool *dropped)
 }
 
 /* Has the script added a valid CHECK that proves the column not null? */
+List *
+ddl_script_checks(ZdmRel *rel)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (rel->script == NULL)
+		return NIL;
+	foreach(lc, rel->script->constraints)
+	{
+		ZdmScriptCon *con = lfirst(lc);
+
+		if (con->check != NULL && con->is_valid && !con->dropped)
+			result = lappend(result, con->check);
+	}
+	return result;
+}
+
 bool
 ddl_script_proves_not_null(ZdmRel *rel, const char *column)
 {

@@ -33,6 +33,8 @@ extern void ddl_script_adjust_rel(ZdmScript *script, ZdmRel *rel);
 extern bool ddl_script_lookup_col(ZdmRel *rel, const char *name, ZdmCol **col);
 extern bool ddl_script_proves_not_null(ZdmRel *rel, const char *column);
 /* true if the script made or dropped a constraint of that name */
+/* raw conditions of the valid CHECK constraints that the script has added */
+extern List *ddl_script_checks(ZdmRel *rel);
 extern bool ddl_script_has_constraint(ZdmRel *rel, const char *name, bool *dropped);
 
 /* key columns of an index made in the script, of String */

@@ -131,7 +131,10 @@ apply_constraint(ZdmScriptRel *rel, const Constraint *con)
 	entry->name = con->conname != NULL ? pstrdup(con->conname) : NULL;
 	entry->is_valid = !con->skip_validation;
 	if (con->contype == CONSTR_CHECK)
+	{
 		entry->not_null_columns = not_null_columns(con->raw_expr, NIL);
+		entry->check = copyObject(con->raw_expr);
+	}
 	rel->constraints = lappend(rel->constraints, entry);
 
 	if (con->contype == CONSTR_PRIMARY)

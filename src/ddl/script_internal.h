@@ -26,6 +26,7 @@ typedef struct ZdmScriptCon
 	bool		dropped;
 	bool		is_valid;
 	List	   *not_null_columns;	/* String: columns that it proves not null */
+	Node	   *check;			/* raw condition of a CHECK, or NULL */
 } ZdmScriptCon;
 
 struct ZdmScriptRel
