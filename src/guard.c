@@ -19,6 +19,7 @@
 #include "plan/verdict.h"
 #include "run/lock_budget.h"
 #include "run/transaction.h"
+#include "storage/proc.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -193,13 +194,23 @@ static void
 run_once(Guard *guard)
 {
 	bool		was_collecting = born_start(guard->policy.window_id != 0);
+	bool		waits_long = guard->ddl.runs_alone && !guard->ddl.commits;
+	int			lock_timeout = LockTimeout;
 
 	PG_TRY();
 	{
+		/*
+		 * A lock_timeout would end its waits for old transactions, which
+		 * block nobody, and leave an invalid index behind.
+		 */
+		if (waits_long)
+			LockTimeout = 0;
 		hook_run_utility(&guard->utility);
 	}
 	PG_FINALLY();
 	{
+		if (waits_long)
+			LockTimeout = lock_timeout;
 		born_restore(was_collecting);
 	}
 	PG_END_TRY();
