@@ -344,7 +344,9 @@ refresh_plainly(ZdmDdl *ddl, Node *stmt, ZdmRel *rel)
 	{
 		if (!is_small)
 			break;
-		is_small = ddl_rel_is_small(ddl, lfirst(lc));
+		/* how large a foreign table is, only its server knows */
+		is_small = ((ZdmRel *) lfirst(lc))->relkind != RELKIND_FOREIGN_TABLE &&
+			ddl_rel_is_small(ddl, lfirst(lc));
 	}
 	if (is_small)
 		return;
