@@ -40,6 +40,7 @@ extern char *zdm_advice(const ZdmDdl *ddl, const ZdmHazard *hazard);
 extern ZdmAdviceFunc zdm_advice_function(ZdmRuleId rule);
 
 /* text.c: pieces of SQL */
+extern char *zdm_sql_trim(const char *sql);
 extern char *zdm_sql_insert_after(const char *sql, const char *keyword, const char *insertion);
 extern char *zdm_sql_index_definition(const char *sql);
 extern char *zdm_sql_action(const ZdmDdl *ddl, Node *cmd);
@@ -50,5 +51,9 @@ extern char *zdm_sql_parenthesis(const char *action, const char *keyword);
 extern char *zdm_constraint_name(const ZdmRel *rel, const char *column, const char *label);
 extern const char *zdm_hazard_subject(const ZdmHazard *hazard);
 extern void zdm_append_set_not_null(StringInfo buf, const ZdmRel *rel, const char *column);
+
+/* column_advice.c */
+extern void zdm_append_plain_column(StringInfo buf, const ZdmDdl *ddl, const ZdmRel *rel,
+									AlterTableCmd *cmd);
 
 #endif							/* ZDM_ADVICE_H */

@@ -230,7 +230,7 @@ advise_domain_constraint(const ZdmDdl *ddl, const ZdmHazard *hazard)
 		case 'C':
 			if (((Constraint *) stmt->def)->contype == CONSTR_CHECK)
 				return psprintf("New rows are checked, and none is read, with: %s NOT VALID;",
-								ddl->sql);
+								zdm_sql_trim(ddl->sql));
 			/* FALLTHROUGH */
 		case 'O':
 			return psprintf("New rows are checked, and none is read, with: ALTER DOMAIN %s ADD CHECK (VALUE IS NOT NULL) NOT VALID;",

@@ -104,8 +104,28 @@ scan_skip_name(ZdmScan *scan)
 }
 
 /*
- * The text with the insertion put after the first token that is the keyword,
- * with a blank before it; the text as it is where there is no such token.
+ * The text up to its last token that is no semicolon, so that more can be
+ * added to it: a comment at its end would swallow that.
+ */
+char *
+zdm_sql_trim(const char *sql)
+{
+	ZdmScan		scan;
+	int			end = 0;
+
+	scan_begin(&scan, sql);
+	for (; scan.token != 0; scan_next(&scan))
+	{
+		if (scan.token != ';')
+			end = scan.end;
+	}
+	scan_end(&scan);
+	return pnstrdup(sql, end);
+}
+
+/*
+ * The trimmed text with the insertion put after the first token that is the
+ * keyword, with a blank before it; without it where there is no such token.
  */
 char *
 zdm_sql_insert_after(const char *sql, const char *keyword, const char *insertion)
@@ -113,6 +133,7 @@ zdm_sql_insert_after(const char *sql, const char *keyword, const char *insertion
 	ZdmScan		scan;
 	char	   *result = NULL;
 
+	sql = zdm_sql_trim(sql);
 	scan_begin(&scan, sql);
 	while (scan.token != 0 && !scan_at_keyword(&scan, keyword))
 		scan_next(&scan);
