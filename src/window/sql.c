@@ -313,7 +313,7 @@ check_conditions(const OpenWindow *window, List *conditions, bool force)
 				(errcode(ERRCODE_ZDM_WINDOW_NOT_READY),
 				 errmsg("window \"%s\" cannot be ended yet", window->name),
 				 errdetail("%s", detail.data),
-				 errhint("SELECT * FROM zdm_window_status(%s); shows the conditions. force => true skips those on clients and on the quiet period.",
+				 errhint("SELECT * FROM zdm_window_status(%s) shows the conditions; force => true skips those on clients and on the quiet period.",
 						 quote_literal_cstr(window->name))));
 }
 
@@ -364,8 +364,8 @@ static char *
 lasting_objects(const OpenWindow *window)
 {
 	return query_text("SELECT string_agg(line, E'\\n' ORDER BY line) FROM ("
-					  " SELECT format(CASE WHEN o.objsubid = 0 THEN 'table %s (%s) was made in the window'"
-					  "   ELSE 'column %s was added in the window to a table with rows (%s)' END,"
+					  " SELECT format(CASE WHEN o.objsubid = 0 THEN 'Table %s (%s) was made in the window.'"
+					  "   ELSE 'Column %s was added in the window to a table with rows (%s).' END,"
 					  "   (pg_identify_object(o.classid, o.objid, o.objsubid)).identity,"
 					  "   pg_size_pretty(pg_relation_size(c.oid))) AS line"
 					  " FROM zdm.object o JOIN pg_class c ON c.oid = o.objid"
