@@ -279,21 +279,29 @@ compat_attrmap_by_name(TupleDesc indesc, TupleDesc outdesc)
 }
 
 /*
- * The process of a virtual transaction, or NULL if it has ended or is a
- * prepared one.
+ * The process that is in a virtual transaction now, or NULL: it has ended, or
+ * was prepared.  A prepared one keeps the number of the process that prepared
+ * it, which may be about something else by now.
  */
 static inline PGPROC *
 compat_vxid_proc(VirtualTransactionId vxid)
 {
+	PGPROC	   *proc;
+
 #if PG_VERSION_NUM >= 170000
 	if (vxid.procNumber == INVALID_PROC_NUMBER)
 		return NULL;
-	return ProcNumberGetProc(vxid.procNumber);
+	proc = ProcNumberGetProc(vxid.procNumber);
+	if (proc != NULL && proc->vxid.lxid != vxid.localTransactionId)
+		return NULL;
 #else
 	if (vxid.backendId == InvalidBackendId)
 		return NULL;
-	return BackendIdGetProc(vxid.backendId);
+	proc = BackendIdGetProc(vxid.backendId);
+	if (proc != NULL && proc->lxid != vxid.localTransactionId)
+		return NULL;
 #endif
+	return proc;
 }
 
 /* From 18 on a module says its name and version. */

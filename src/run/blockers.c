@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -22,6 +23,21 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
+
+/* The process that holds a lock, 0 for a prepared transaction, -1 for none. */
+static int
+holder_pid(VirtualTransactionId vxid)
+{
+	PGPROC	   *proc = compat_vxid_proc(vxid);
+	bool		have_more;
+
+	if (proc != NULL)
+		return proc->pid;
+	if (VirtualTransactionIdIsRecoveredPreparedXact(vxid) ||
+		TransactionIdIsValid(TwoPhaseGetXidByVirtualXID(vxid, &have_more)))
+		return 0;
+	return -1;
+}
 
 List *
 blockers_find(List *locks)
@@ -40,10 +56,12 @@ blockers_find(List *locks)
 		holders = GetLockConflicts(&tag, needed->mode, &count);
 		for (int i = 0; i < count; i++)
 		{
-			PGPROC	   *proc = compat_vxid_proc(holders[i]);
+			int			pid = holder_pid(holders[i]);
 
-			pids = list_append_unique_int(pids, proc != NULL ? proc->pid : 0);
+			if (pid >= 0)
+				pids = list_append_unique_int(pids, pid);
 		}
+		pfree(holders);			/* a long wait asks many times */
 	}
 	return pids;
 }

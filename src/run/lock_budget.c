@@ -217,13 +217,17 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 	return error;
 }
 
-/* Wait before the next attempt, but not longer than somebody is in the way. */
+/*
+ * Wait before the next attempt, but not longer than somebody is in the way.
+ * Who that is may not be known: a trigger can want a lock that nobody expects.
+ */
 static void
 pause_between(LockBudget *budget)
 {
 	double		jitter = 0.5 + pg_prng_double(&pg_global_prng_state);
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  (int64) (budget->pause * jitter));
+	List	   *blockers = NIL;
 
 	end = Min(end, budget->give_up);
 	budget->pause = Min(budget->pause * 2, LONGEST_PAUSE_MS);
@@ -235,7 +239,11 @@ pause_between(LockBudget *budget)
 						 POLL_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-	} while (GetCurrentTimestamp() < end && blockers_find(budget->locks) != NIL);
+		list_free(blockers);
+		blockers = blockers_find(budget->locks);
+	} while (GetCurrentTimestamp() < end &&
+			 (blockers != NIL || budget->blockers == NIL));
+	list_free(blockers);
 }
 
 static void
