@@ -664,7 +664,7 @@ detach_plainly(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, ZdmRel *dflt, Node *n
 							 ddl_rel_describe(child), ddl_rel_describe(parent));
 	set_maintenance(ddl, hazard, child);
 
-	/* with a default partition there is no other form: brief, under the budget */
+	/* a default partition leaves no other form: brief, under the budget */
 	if (hazard != NULL && dflt != NULL)
 		hazard->cap = ZDM_SEVERITY_NOTE;
 }

@@ -161,8 +161,8 @@ is_lock_failure(const ErrorData *error)
 		return true;
 
 	/*
-	 * Our cancel is reported as the user's.  A statement_timeout that came
-	 * at the same moment has another message, and is the user's will.
+	 * Our cancel is reported as the user's.  A statement_timeout that came at
+	 * the same moment has another message, and is the user's will.
 	 */
 	return budget_cancelled && error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
 		error->message_id != NULL &&
