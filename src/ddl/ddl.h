@@ -261,6 +261,7 @@ extern bool ddl_object(ZdmDdl *ddl, ObjectType type, Node *object, bool missing_
 					   ObjectAddress *address);
 extern ZdmRel *ddl_object_rel(ZdmDdl *ddl, Node *object, bool missing_ok);
 extern Oid	ddl_rel_part_oid(ZdmRel *rel, ObjectType type, const char *name);
+extern Oid	ddl_object_namespace(const ObjectAddress *address);
 extern bool ddl_object_is_exempt(const ObjectAddress *address);
 extern char *ddl_object_describe(const ObjectAddress *address);
 extern ZdmHazard *ddl_object_hazard(ZdmDdl *ddl, ZdmRuleId rule,
@@ -322,6 +323,8 @@ extern ZdmRel *ddl_fk_target(ZdmDdl *ddl, ZdmRel *rel, const Constraint *con);
  */
 extern void ddl_rejects_old_writers(ZdmDdl *ddl, ZdmRel *rel, Node *node, List *columns,
 									ConstrType contype, Node *check, const char *what);
+
+extern List *ddl_check_columns(Node *check);	/* of String, each once */
 
 /* column_type.c */
 extern void ddl_alter_column_type(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);

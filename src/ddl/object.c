@@ -16,7 +16,6 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
@@ -549,40 +548,74 @@ ddl_object(ZdmDdl *ddl, ObjectType type, Node *object, bool missing_ok,
 	return false;
 }
 
-/* Was the row of the object inserted, not merely changed, by this transaction? */
-static bool
-is_made_here(const ObjectAddress *address)
+/*
+ * The row of the object in its catalog; NULL if it was dropped just now.  The
+ * caller has opened the catalog.
+ */
+static HeapTuple
+catalog_row(Relation catalog, const ObjectAddress *address)
+{
+	return get_catalog_object_by_oid(catalog, get_object_attnum_oid(address->classId),
+									 address->objectId);
+}
+
+static Oid
+row_namespace(Relation catalog, HeapTuple row)
+{
+	AttrNumber	attnum = get_object_attnum_namespace(RelationGetRelid(catalog));
+	bool		isnull;
+
+	if (attnum == InvalidAttrNumber)
+		return InvalidOid;
+	return DatumGetObjectId(heap_getattr(row, attnum, RelationGetDescr(catalog), &isnull));
+}
+
+/* The schema of the object, InvalidOid if it has none or is gone. */
+Oid
+ddl_object_namespace(const ObjectAddress *address)
 {
 	Relation	catalog;
-	HeapTuple	tuple;
-	bool		result = false;
+	HeapTuple	row;
+	Oid			result = InvalidOid;
 
-	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
-		return false;
+	if (!is_objectclass_supported(address->classId))
+		return InvalidOid;
 	catalog = table_open(address->classId, AccessShareLock);
-	tuple = get_catalog_object_by_oid(catalog, get_object_attnum_oid(address->classId),
-									  address->objectId);
-	if (HeapTupleIsValid(tuple))
-		result = !(tuple->t_data->t_infomask & HEAP_UPDATED) &&
-			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	row = catalog_row(catalog, address);
+	if (HeapTupleIsValid(row))
+		result = row_namespace(catalog, row);
 	table_close(catalog, AccessShareLock);
 	return result;
 }
 
+/* Was the row inserted, not merely changed, by this transaction? */
+static bool
+is_made_here(HeapTuple row)
+{
+	return TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+		!(row->t_data->t_infomask & HEAP_UPDATED) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(row->t_data));
+}
+
 /*
  * Can no other session use the object: is it temporary, or made by this
- * transaction?  What the server pinned is not there to be changed either.
+ * transaction?
  */
 bool
 ddl_object_is_exempt(const ObjectAddress *address)
 {
-	if (address->objectId < FirstUnpinnedObjectId ||
-		!is_objectclass_supported(address->classId))
+	Relation	catalog;
+	HeapTuple	row;
+	bool		result = false;
+
+	if (!is_objectclass_supported(address->classId))
 		return false;
-	if (get_object_attnum_namespace(address->classId) != InvalidAttrNumber &&
-		isTempNamespace(get_object_namespace(address)))
-		return true;
-	return is_made_here(address);
+	catalog = table_open(address->classId, AccessShareLock);
+	row = catalog_row(catalog, address);
+	if (HeapTupleIsValid(row))
+		result = isTempNamespace(row_namespace(catalog, row)) || is_made_here(row);
+	table_close(catalog, AccessShareLock);
+	return result;
 }
 
 /* The kind and quoted name of an object: function public.f(integer) */

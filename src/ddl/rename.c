@@ -421,7 +421,7 @@ ddl_set_schema(ZdmDdl *ddl, Node *node)
 		lock_extension_members(ddl, address.objectId);
 	else
 	{
-		namespace = get_object_namespace(&address);
+		namespace = ddl_object_namespace(&address);
 		if (OidIsValid(namespace) &&
 			namespace == get_namespace_oid(stmt->newschema, true))
 			return;
