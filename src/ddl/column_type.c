@@ -274,6 +274,24 @@ comparison_changes(const ZdmTypeChange *change)
 	return before != after;
 }
 
+/* Does the same ALTER TABLE drop the constraint?  Dropping comes first. */
+static bool
+is_dropped(const ZdmDdl *ddl, const ZdmConstraint *con)
+{
+	ListCell   *lc;
+
+	if (ddl->alter == NULL)
+		return false;
+	foreach(lc, ddl->alter->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_DropConstraint && strcmp(cmd->name, con->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Foreign keys on the column, from either side: the other table is locked in
  * any case.  Returns the name of one that is checked again, or NULL.
@@ -291,7 +309,8 @@ find_foreign_keys(ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum, const ZdmTypeChan
 		ZdmRel	   *other;
 		bool		mentions = false;
 
-		if (con->contype != CONSTRAINT_FOREIGN || con->confkey == NULL)
+		if (con->contype != CONSTRAINT_FOREIGN || con->confkey == NULL ||
+			(ours && is_dropped(ddl, con)))
 			continue;
 		for (int i = 0; i < con->nkeys; i++)
 			mentions |= (ours && con->conkey[i] == attnum) ||
@@ -313,7 +332,7 @@ find_foreign_keys(ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum, const ZdmTypeChan
 
 /* A valid CHECK that mentions the column, or NULL. */
 static const char *
-find_check(ZdmRel *rel, AttrNumber attnum)
+find_check(ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum)
 {
 	ListCell   *lc;
 
@@ -322,6 +341,7 @@ find_check(ZdmRel *rel, AttrNumber attnum)
 		ZdmConstraint *con = lfirst(lc);
 
 		if (con->contype == CONSTRAINT_CHECK && con->is_valid && con->is_enforced &&
+			!is_dropped(ddl, con) &&
 			bms_is_member(attnum, ddl_constraint_columns(con)))
 			return con->name;
 	}
@@ -374,7 +394,7 @@ find_dependents(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const ZdmTypeChang
 			found->rebuilds = name_hazard(hazard, name);
 		}
 	}
-	name = find_check(rel, attnum);
+	name = find_check(ddl, rel, attnum);
 	if (name == NULL)
 		name = fk;
 	if (name != NULL)

@@ -259,16 +259,29 @@ harmless_column(ZdmDdl *ddl, ZdmRel *rel, List *columns, ConstrType contype, Nod
 	return best;
 }
 
-/* The columns of a CHECK; one that does not exist is noted. */
-static List *
-check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check)
+/* Names that a raw CHECK expression uses as those of columns */
+List *
+ddl_check_columns(Node *check)
 {
-	CheckWalk	walk = {.ddl = ddl};
+	ZdmDdl		nobody = {0};
+	CheckWalk	walk = {.ddl = &nobody};
 	List	   *columns = NIL;
 	ListCell   *lc;
 
 	check_walker(check, &walk);
 	foreach(lc, walk.columns)
+		columns = list_append_unique(columns, lfirst(lc));
+	return columns;
+}
+
+/* The columns of a CHECK; one that does not exist is noted. */
+static List *
+check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, ddl_check_columns(check))
 	{
 		const char *name = strVal(lfirst(lc));
 

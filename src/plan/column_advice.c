@@ -81,6 +81,22 @@ finish(StringInfo buf)
 	return buf->data;
 }
 
+/* ALTER TABLE ... ADD COLUMN with its default, but without constraints */
+void
+zdm_append_plain_column(StringInfo buf, const ZdmDdl *ddl, const ZdmRel *rel, AlterTableCmd *cmd)
+{
+	ColumnDef  *def = castNode(ColumnDef, cmd->def);
+	char	   *expr = NULL;
+
+	if (ddl_coldef_default(def) != NULL)
+		expr = zdm_sql_default(zdm_sql_action(ddl, (Node *) cmd));
+	appendStringInfo(buf, "ALTER TABLE %s ADD COLUMN %s %s%s%s%s; ",
+					 ddl_rel_qualified(rel), quote_identifier(def->colname),
+					 type_text(ddl, def->typeName),
+					 expr ? " DEFAULT " : "", expr ? expr : "",
+					 expr && is_required(def) ? " NOT NULL" : "");
+}
+
 /* Column first, default for new rows only, old rows in batches, NOT NULL last */
 static void
 append_staged_column(StringInfo buf, const ZdmHazard *hazard, const char *type,
@@ -175,17 +191,12 @@ constrained_domain(const ZdmDdl *ddl, const ZdmHazard *hazard)
 static char *
 inline_check(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	char	   *expr = default_text(ddl, hazard);
 	char	   *check = zdm_sql_parenthesis(zdm_sql_action(ddl, hazard->node), "check");
 	const char *name = zdm_constraint_name(hazard->rel, hazard->column, "check");
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "ALTER TABLE %s ADD COLUMN %s %s%s%s%s; ",
-					 table_of(hazard), column_of(hazard),
-					 type_text(ddl, definition_of(hazard)->typeName),
-					 expr ? " DEFAULT " : "", expr ? expr : "",
-					 expr && is_required(definition_of(hazard)) ? " NOT NULL" : "");
+	zdm_append_plain_column(&buf, ddl, hazard->rel, castNode(AlterTableCmd, hazard->node));
 	if (check != NULL)
 		appendStringInfo(&buf,
 						 "ALTER TABLE %s ADD CONSTRAINT %s CHECK %s NOT VALID; "

@@ -9,17 +9,32 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "commands/defrem.h"
 #include "plan/advice.h"
 #include "utils/builtins.h"
 
-/* The quoted name that PostgreSQL would choose for a constraint or index. */
+/*
+ * The quoted name that PostgreSQL would choose for a constraint ("check",
+ * "fkey", "not_null") or for an index and its constraint ("key", "pkey",
+ * "idx") that the user has not named.
+ */
 char *
 zdm_constraint_name(const ZdmRel *rel, const char *column, const char *label)
 {
-	return pstrdup(quote_identifier(makeObjectName(rel->relname, column, label)));
+	Oid			nspoid = get_namespace_oid(rel->nspname, true);
+	bool		is_plain_index = strcmp(label, "idx") == 0;
+	char	   *name;
+
+	if (!OidIsValid(nspoid))	/* made in the script */
+		name = makeObjectName(rel->relname, column, label);
+	else if (is_plain_index || strcmp(label, "key") == 0 || strcmp(label, "pkey") == 0)
+		name = ChooseRelationName(rel->relname, column, label, nspoid, !is_plain_index);
+	else
+		name = ChooseConstraintName(rel->relname, column, label, nspoid, NIL);
+	return pstrdup(quote_identifier(name));
 }
 
 /*
@@ -128,18 +143,26 @@ set_not_null(const ZdmDdl *ddl, const ZdmHazard *hazard)
 	return trimmed(&buf);
 }
 
-/* The command of the ALTER TABLE that a constraint stands in, or NULL. */
-static AlterTableCmd *
-command_of(const ZdmDdl *ddl, const Node *con)
+/* The commands of the ALTER TABLE, or NIL. */
+static List *
+commands_of(const ZdmDdl *ddl)
 {
 	Node	   *stmt = ddl->stmt;
-	ListCell   *lc;
 
 	if (stmt != NULL && IsA(stmt, RawStmt))
 		stmt = ((RawStmt *) stmt)->stmt;
 	if (stmt == NULL || !IsA(stmt, AlterTableStmt))
-		return NULL;
-	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
+		return NIL;
+	return ((AlterTableStmt *) stmt)->cmds;
+}
+
+/* The command of the ALTER TABLE that a constraint stands in, or NULL. */
+static AlterTableCmd *
+command_of(const ZdmDdl *ddl, const Node *con)
+{
+	ListCell   *lc;
+
+	foreach(lc, commands_of(ddl))
 	{
 		AlterTableCmd *cmd = lfirst(lc);
 
@@ -149,17 +172,38 @@ command_of(const ZdmDdl *ddl, const Node *con)
 	return NULL;
 }
 
+/* A constraint in the definition of a column: the column without it, first. */
+static void
+append_column_of(StringInfo buf, const ZdmDdl *ddl, const ZdmHazard *hazard, List *columns)
+{
+	ListCell   *lc;
+
+	if (command_of(ddl, hazard->node) != NULL || columns == NIL)
+		return;
+	foreach(lc, commands_of(ddl))
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_AddColumn &&
+			strcmp(((ColumnDef *) cmd->def)->colname, strVal(linitial(columns))) == 0)
+			zdm_append_plain_column(buf, ddl, hazard->rel, cmd);
+	}
+}
+
 static char *
 add_check(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	Constraint *con = castNode(Constraint, hazard->node);
 	AlterTableCmd *cmd = command_of(ddl, hazard->node);
 	const char *table = ddl_rel_qualified(hazard->rel);
+	List	   *columns;
 	const char *name;
 	char	   *action;
 
+	columns = ddl_check_columns(con->raw_expr);
 	name = con->conname ? quote_identifier(con->conname) :
-		zdm_constraint_name(hazard->rel, NULL, "check");
+		zdm_constraint_name(hazard->rel, list_length(columns) == 1 ?
+							strVal(linitial(columns)) : NULL, "check");
 	action = cmd != NULL ? zdm_sql_action(ddl, (Node *) cmd) : pstrdup("ADD CHECK (...)");
 	if (con->conname == NULL)
 		action = zdm_sql_insert_after(action, "add", psprintf("CONSTRAINT %s", name));
@@ -286,9 +330,7 @@ add_foreign_key(const ZdmDdl *ddl, const ZdmHazard *hazard)
 	name = con->conname ? quote_identifier(con->conname) :
 		zdm_constraint_name(hazard->rel, columns_in_name(con->fk_attrs), "fkey");
 	initStringInfo(&buf);
-	if (command_of(ddl, hazard->node) == NULL)
-		appendStringInfo(&buf, "Add column %s without REFERENCES first. ",
-						 columns_text(con->fk_attrs));
+	append_column_of(&buf, ddl, hazard, con->fk_attrs);
 	if (hazard->rel->relkind == RELKIND_PARTITIONED_TABLE && !COMPAT_NOT_NULL_HAS_CONSTRAINT)
 		append_partitioned_fk(&buf, ddl, hazard, name, clause);
 	else
@@ -311,20 +353,30 @@ partitioned_key(const ZdmDdl *ddl, const ZdmHazard *hazard, const char *name,
 	ListCell   *lc;
 
 	if (!direct_leaves(ddl, hazard->rel, &leaves))
-		return psprintf("ALTER TABLE ONLY %s ADD CONSTRAINT %s %s %s; then the same ONLY for each partitioned partition, CREATE UNIQUE INDEX CONCURRENTLY on each partition with rows, and ALTER INDEX ... ATTACH PARTITION from the bottom up.",
+		return psprintf("ALTER TABLE ONLY %s ADD CONSTRAINT %s %s %s; then the same ONLY for each partitioned partition, CREATE UNIQUE INDEX CONCURRENTLY and ADD CONSTRAINT ... USING INDEX on each partition with rows, and ALTER INDEX ... ATTACH PARTITION from the bottom up.",
 						table, name, what, columns);
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "ALTER TABLE ONLY %s ADD CONSTRAINT %s %s %s; ",
+	appendStringInfo(&buf, "ALTER TABLE ONLY %s ADD CONSTRAINT %s %s %s",
 					 table, name, what, columns);
+	append_deferrable(&buf, con);
+	appendStringInfoString(&buf, "; ");
 	foreach(lc, leaves)
 	{
 		ZdmRel	   *leaf = lfirst(lc);
-		char	   *index = zdm_constraint_name(leaf, columns_in_name(con->keys), "key");
+		bool		primary = con->contype == CONSTR_PRIMARY;
+		char	   *index = primary ? zdm_constraint_name(leaf, NULL, "pkey") :
+			zdm_constraint_name(leaf, columns_in_name(list_concat_copy(con->keys, con->including)),
+								"key");
 
 		appendStringInfo(&buf,
-						 "CREATE UNIQUE INDEX CONCURRENTLY %s ON %s %s; "
-						 "ALTER INDEX %s.%s ATTACH PARTITION %s.%s; ",
+						 "CREATE UNIQUE INDEX CONCURRENTLY %s ON %s %s%s; "
+						 "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s",
 						 index, ddl_rel_qualified(leaf), columns,
+						 con->nulls_not_distinct ? " NULLS NOT DISTINCT" : "",
+						 ddl_rel_qualified(leaf), index,
+						 primary ? "PRIMARY KEY" : "UNIQUE", index);
+		append_deferrable(&buf, con);
+		appendStringInfo(&buf, "; ALTER INDEX %s.%s ATTACH PARTITION %s.%s; ",
 						 quote_identifier(hazard->rel->nspname), name,
 						 quote_identifier(leaf->nspname), index);
 	}
@@ -347,16 +399,16 @@ add_key(const ZdmDdl *ddl, const ZdmHazard *hazard)
 
 	name = con->conname ? quote_identifier(con->conname) :
 		primary ? zdm_constraint_name(hazard->rel, NULL, "pkey") :
-		zdm_constraint_name(hazard->rel, columns_in_name(con->keys), "key");
+		zdm_constraint_name(hazard->rel,
+							columns_in_name(list_concat_copy(con->keys, con->including)),
+							"key");
 	initStringInfo(&columns);
 	appendStringInfo(&columns, "(%s)", columns_text(con->keys));
 	if (con->including != NIL)
 		appendStringInfo(&columns, " INCLUDE (%s)", columns_text(con->including));
 
 	initStringInfo(&buf);
-	if (command_of(ddl, hazard->node) == NULL)
-		appendStringInfo(&buf, "Add column %s without %s first. ",
-						 columns_text(con->keys), what);
+	append_column_of(&buf, ddl, hazard, con->keys);
 	foreach(lc, primary ? con->keys : NIL)
 	{
 		ZdmCol	   *col = ddl_col(&scratch, hazard->rel, strVal(lfirst(lc)), true);
