@@ -40,6 +40,10 @@ CREATE INDEX t_included ON t (id) INCLUDE (v_included);
 CREATE INDEX t_txt ON t (txt_indexed);
 CREATE INDEX t_ts ON t (ts_indexed);
 CREATE INDEX t_net ON t (net inet_ops);
+CREATE TABLE small_key (id int PRIMARY KEY);
+INSERT INTO small_key VALUES (1);
+CREATE TABLE large_ref AS SELECT 1 AS key, repeat('x', 200) AS filler FROM generate_series(1, 10000);
+ALTER TABLE large_ref ADD CONSTRAINT large_ref_key FOREIGN KEY (key) REFERENCES small_key;
 CREATE VIEW t_view AS SELECT seen FROM t;
 CREATE TABLE empty_table (a int);
 CREATE TABLE "Mixed Case" ("The Column" varchar(5) CHECK ("The Column" <> ''));
@@ -119,6 +123,12 @@ ALTER TABLE u ALTER COLUMN code TYPE text
 ALTER TABLE t ALTER COLUMN uid TYPE oid
 ALTER TABLE parted ALTER COLUMN v TYPE text
 $$) WHERE class = 'lock' OR rule IS NULL;
+
+-- a small table whose key a large one references
+SET zdm.small_table = '1MB';
+SELECT rule, object, rewrites, scans, verdict FROM zdm_check('ALTER TABLE small_key ALTER COLUMN id TYPE bigint');
+SELECT rule, object, rewrites, scans, verdict FROM zdm_check('ALTER TABLE t ALTER COLUMN i TYPE bigint');
+RESET zdm.small_table;
 
 -- small and empty tables; what PostgreSQL refuses by itself; what is missing
 SELECT sql, rule, rewrites, verdict, message FROM check_each($$

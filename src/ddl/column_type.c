@@ -292,14 +292,53 @@ is_dropped(const ZdmDdl *ddl, const ZdmConstraint *con)
 	return false;
 }
 
-/*
- * Foreign keys on the column, from either side: the other table is locked in
- * any case.  Returns the name of one that is checked again, or NULL.
- */
-static const char *
-find_foreign_keys(ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum, const ZdmTypeChange *change)
+/* One hazard of a kind is enough for a tree of tables. */
+typedef struct FoundDependents
 {
-	const char *rechecked = NULL;
+	bool		rebuilds;
+	bool		rechecks;
+} FoundDependents;
+
+/* A constraint is checked again, by reading all of a table. */
+static bool
+note_recheck(ZdmDdl *ddl, ZdmRel *table, AlterTableCmd *cmd, const char *name)
+{
+	ZdmHazard  *hazard;
+
+	ddl_scan(ddl, table);
+	hazard = ddl_lock_hazard(ddl, ZDM_RULE_ALTER_COLUMN_TYPE_RECHECK, table,
+							 (Node *) cmd, cmd->name,
+							 "changing the type of column \"%s\" would read all of %s to check constraint \"%s\" again",
+							 cmd->name, ddl_rel_describe(table), name);
+	if (hazard == NULL)
+		return false;
+	hazard->name = name;
+	return true;
+}
+
+static bool
+fk_mentions(const ZdmConstraint *con, const ZdmRel *rel, AttrNumber attnum)
+{
+	if (con->contype != CONSTRAINT_FOREIGN || con->confkey == NULL)
+		return false;
+	for (int i = 0; i < con->nkeys; i++)
+	{
+		if ((con->conrelid == rel->relid && con->conkey[i] == attnum) ||
+			(con->confrelid == rel->relid && con->confkey[i] == attnum))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Foreign keys on the column, from either side.  The other table is locked in
+ * any case.  If the comparison becomes another one the key is checked again,
+ * which reads the referencing table.
+ */
+static void
+find_foreign_keys(ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum, AlterTableCmd *cmd,
+				  const ZdmTypeChange *change, FoundDependents *found)
+{
 	ListCell   *lc;
 
 	foreach(lc, list_concat(ddl_rel_constraints(rel), ddl_rel_referencing(rel)))
@@ -307,27 +346,21 @@ find_foreign_keys(ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum, const ZdmTypeChan
 		ZdmConstraint *con = lfirst(lc);
 		bool		ours = con->conrelid == rel->relid;
 		ZdmRel	   *other;
-		bool		mentions = false;
 
-		if (con->contype != CONSTRAINT_FOREIGN || con->confkey == NULL ||
-			(ours && is_dropped(ddl, con)))
+		if (!fk_mentions(con, rel, attnum) || (ours && is_dropped(ddl, con)))
 			continue;
-		for (int i = 0; i < con->nkeys; i++)
-			mentions |= (ours && con->conkey[i] == attnum) ||
-				(con->confrelid == rel->relid && con->confkey[i] == attnum);
-		if (!mentions)
-			continue;
-
 		other = ddl_rel_by_oid(ddl, ours ? con->confrelid : con->conrelid);
-		if (other != NULL)
-			ddl_lock_tree(ddl, other, AccessExclusiveLock);
-		if (con->is_valid && con->is_enforced && comparison_changes(change))
-		{
-			ddl_scan(ddl, other);
-			rechecked = con->name;
-		}
+		if (other == NULL)
+			continue;
+		ddl_lock_tree(ddl, other, AccessExclusiveLock);
+		if (!con->is_valid || !con->is_enforced || !comparison_changes(change))
+			continue;
+		ddl_scan(ddl, other);
+		if (!ours)
+			(void) note_recheck(ddl, other, cmd, con->name);
+		else if (!change->rewrites && !found->rechecks)
+			found->rechecks = note_recheck(ddl, rel, cmd, con->name);
 	}
-	return rechecked;
 }
 
 /* A valid CHECK that mentions the column, or NULL. */
@@ -348,36 +381,19 @@ find_check(ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum)
 	return NULL;
 }
 
-/* One hazard of a kind is enough for a tree of tables. */
-typedef struct FoundDependents
-{
-	bool		rebuilds;
-	bool		rechecks;
-} FoundDependents;
-
-static bool
-name_hazard(ZdmHazard *hazard, const char *name)
-{
-	if (hazard == NULL)
-		return false;
-	hazard->name = name;
-	return true;
-}
-
 /* What hangs on the column in one table of the tree, where no row changes */
 static void
 find_dependents(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const ZdmTypeChange *change,
 				FoundDependents *found)
 {
-	ZdmHazard  *hazard;
 	AttrNumber	attnum = OidIsValid(rel->relid) ?
 		get_attnum(rel->relid, cmd->name) : InvalidAttrNumber;
-	const char *fk;
+	ZdmHazard  *hazard;
 	const char *name;
 
 	if (attnum == InvalidAttrNumber)
 		return;
-	fk = find_foreign_keys(ddl, rel, attnum, change);
+	find_foreign_keys(ddl, rel, attnum, cmd, change, found);
 	if (change->rewrites)
 		return;
 
@@ -385,30 +401,20 @@ find_dependents(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const ZdmTypeChang
 	if (name != NULL && rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
 		ddl_scan(ddl, rel);
-		if (!found->rebuilds)
+		hazard = found->rebuilds ? NULL :
+			ddl_lock_hazard(ddl, ZDM_RULE_ALTER_COLUMN_TYPE_INDEX_REBUILD, rel,
+							(Node *) cmd, cmd->name,
+							"changing the type of column \"%s\" would rebuild index \"%s\" of %s",
+							cmd->name, name, ddl_rel_describe(rel));
+		if (hazard != NULL)
 		{
-			hazard = ddl_lock_hazard(ddl, ZDM_RULE_ALTER_COLUMN_TYPE_INDEX_REBUILD, rel,
-									 (Node *) cmd, cmd->name,
-									 "changing the type of column \"%s\" would rebuild index \"%s\" of %s",
-									 cmd->name, name, ddl_rel_describe(rel));
-			found->rebuilds = name_hazard(hazard, name);
+			hazard->name = name;
+			found->rebuilds = true;
 		}
 	}
 	name = find_check(ddl, rel, attnum);
-	if (name == NULL)
-		name = fk;
-	if (name != NULL)
-	{
-		ddl_scan(ddl, rel);
-		if (!found->rechecks)
-		{
-			hazard = ddl_lock_hazard(ddl, ZDM_RULE_ALTER_COLUMN_TYPE_RECHECK, rel,
-									 (Node *) cmd, cmd->name,
-									 "changing the type of column \"%s\" would read all of %s to check constraint \"%s\" again",
-									 cmd->name, ddl_rel_describe(rel), name);
-			found->rechecks = name_hazard(hazard, name);
-		}
-	}
+	if (name != NULL && !found->rechecks)
+		found->rechecks = note_recheck(ddl, rel, cmd, name);
 }
 
 /* The new type, its modifier and collation; false where one is unknown. */

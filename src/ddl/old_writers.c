@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_attrdef.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
@@ -29,6 +30,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 
 /* What an INSERT that does not name a column leaves in it */
 typedef enum OmittedValue
@@ -169,6 +171,42 @@ omitted_expression(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 }
 
 /*
+ * Fold constants.  NULL where a value is out of some function's domain, as in
+ * 1 / 0: nothing is known then, and the statement itself may be all right.
+ */
+static Node *
+fold_or_null(Node *expr)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Node	   *volatile result = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		result = ddl_fold(expr);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return result;
+}
+
+/*
  * Would a CHECK reject a row in which the column has its omitted value?  The
  * expression is folded as the planner does it; where other columns decide, it
  * may.
@@ -189,8 +227,8 @@ check_rejects_omitted(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
 	expr = transformExpr(pstate, copyObject(raw), EXPR_KIND_CHECK_CONSTRAINT);
 	expr = coerce_to_boolean(pstate, expr, "CHECK");
 	assign_expr_collations(pstate, expr);
-	expr = ddl_fold(expr);
-	if (!IsA(expr, Const))
+	expr = fold_or_null(expr);
+	if (expr == NULL || !IsA(expr, Const))
 		return true;
 	result = (Const *) expr;
 	return !result->constisnull && !DatumGetBool(result->constvalue);

@@ -279,22 +279,42 @@ index_rebuild(const ZdmDdl *ddl, const ZdmHazard *hazard)
 					zdm_sql_insert_after(definition, "index", "CONCURRENTLY"));
 }
 
+/* The table that the statement alters: a foreign key can be of another one. */
+static ZdmRel *
+altered_table(const ZdmDdl *ddl)
+{
+	ZdmDdl		scratch = *ddl;
+	Node	   *stmt = ddl->stmt;
+
+	if (IsA(stmt, RawStmt))
+		stmt = ((RawStmt *) stmt)->stmt;
+	if (!IsA(stmt, AlterTableStmt))
+		return NULL;
+	return ddl_rel(&scratch, ((AlterTableStmt *) stmt)->relation, true);
+}
+
 /* Drop the constraint and add it unchecked with the change, validate later. */
 static char *
 recheck(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	ZdmConstraint *con = ddl_constraint(hazard->rel, hazard->name);
+	ZdmRel	   *altered = altered_table(ddl);
 	const char *name = quote_identifier(hazard->name);
+	const char *action = zdm_sql_action(ddl, hazard->node);
 	char	   *definition;
 
-	if (con == NULL)
-		return psprintf("Drop foreign key %s of the other table first, and add it again with NOT VALID afterwards; then VALIDATE CONSTRAINT.",
+	if (con == NULL || altered == NULL)
+		return psprintf("Drop constraint %s first, and add it again with NOT VALID afterwards; then VALIDATE CONSTRAINT.",
 						name);
 	definition = TextDatumGetCString(OidFunctionCall1(F_PG_GET_CONSTRAINTDEF_OID,
 													  ObjectIdGetDatum(con->oid)));
-	return psprintf("ALTER TABLE %s DROP CONSTRAINT %s, %s, ADD CONSTRAINT %s %s NOT VALID; ALTER TABLE %s VALIDATE CONSTRAINT %s;",
-					table_of(hazard), name, zdm_sql_action(ddl, hazard->node),
-					name, definition, table_of(hazard), name);
+	if (altered->relid == hazard->rel->relid)
+		return psprintf("ALTER TABLE %s DROP CONSTRAINT %s, %s, ADD CONSTRAINT %s %s NOT VALID; ALTER TABLE %s VALIDATE CONSTRAINT %s;",
+						table_of(hazard), name, action, name, definition,
+						table_of(hazard), name);
+	return psprintf("ALTER TABLE %s DROP CONSTRAINT %s; ALTER TABLE %s %s; ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID; ALTER TABLE %s VALIDATE CONSTRAINT %s;",
+					table_of(hazard), name, ddl_rel_qualified(altered), action,
+					table_of(hazard), name, definition, table_of(hazard), name);
 }
 
 static char *
