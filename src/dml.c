@@ -133,7 +133,7 @@ dml_check(const PlannedStmt *pstmt, const char *query)
 	if (bulk == NULL)
 		return;
 
-	ddl.sql = query;
+	ddl.sql = guard_statement_text(pstmt, query);
 	ddl.stmt = bulk->operation == CMD_UPDATE ?
 		(Node *) makeNode(UpdateStmt) : (Node *) makeNode(DeleteStmt);
 	ddl.command = bulk->operation == CMD_UPDATE ? "UPDATE" : "DELETE";
@@ -152,4 +152,5 @@ dml_check(const PlannedStmt *pstmt, const char *query)
 	if (zdm_strictest(judgements) == ZDM_VERDICT_REFUSE)
 		zdm_report_refusal(&policy, &ddl, judgements);
 	zdm_report_warnings(&policy, &ddl, judgements);
+	guard_record(&policy, &ddl, judgements);
 }

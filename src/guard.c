@@ -54,14 +54,14 @@ guard_policy(ZdmPolicy *policy)
 }
 
 /* The statement's own text out of the string that the client sent. */
-static char *
-statement_text(const ZdmUtility *utility)
+char *
+guard_statement_text(const PlannedStmt *pstmt, const char *query)
 {
-	const char *start = utility->query;
-	int			length = utility->pstmt->stmt_len;
+	const char *start = query;
+	int			length = pstmt->stmt_len;
 
-	if (utility->pstmt->stmt_location > 0)
-		start += utility->pstmt->stmt_location;
+	if (pstmt->stmt_location > 0)
+		start += pstmt->stmt_location;
 	if (length <= 0)
 		length = strlen(start);
 	while (length > 0 && isspace((unsigned char) *start))
@@ -115,7 +115,8 @@ judge(Guard *guard)
 
 	memset(ddl, 0, sizeof(ZdmDdl));
 	ddl->stmt = guard->utility.pstmt->utilityStmt;
-	ddl->sql = statement_text(&guard->utility);
+	ddl->sql = guard_statement_text(guard->utility.pstmt, guard->utility.query);
+	ddl->query = guard->utility.query;
 	ddl->xact = transaction_state();
 	ddl->small_table = (int64) zdm_guc_small_table * 1024;
 	ddl->in_block = IsInTransactionBlock(guard->utility.context == PROCESS_UTILITY_TOPLEVEL);
@@ -141,15 +142,15 @@ judge(Guard *guard)
 		zdm_report_warnings(&guard->policy, ddl, guard->judgements);
 }
 
-/* Write the statement down if it had a hazard and ran all the same. */
-static void
-record_history(const Guard *guard)
+/* Write the statement down if it had a hazard and runs all the same. */
+void
+guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 {
 	List	   *rules = NIL;
 	const char *decision = "run";
 	ListCell   *lc;
 
-	foreach(lc, guard->judgements)
+	foreach(lc, judgements)
 	{
 		const ZdmJudgement *judgement = lfirst(lc);
 
@@ -162,8 +163,7 @@ record_history(const Guard *guard)
 			decision = "warn";
 	}
 	if (rules != NIL)
-		history_record(guard->policy.window_id, guard->ddl.command, guard->ddl.sql,
-					   decision, rules);
+		history_record(policy->window_id, ddl->command, ddl->sql, decision, rules);
 }
 
 /*
@@ -180,7 +180,7 @@ note_done(Guard *guard)
 	CommandCounterIncrement();
 	if (ledger_exists())		/* else this was DROP EXTENSION zdm */
 	{
-		record_history(guard);
+		guard_record(&guard->policy, &guard->ddl, guard->judgements);
 		if (guard->policy.window_id != 0)
 			born_flush(guard->policy.window_id);
 	}

@@ -41,6 +41,8 @@ extern void hook_run_utility(const ZdmUtility *utility);
 /* guard.c */
 extern void guard_utility(const ZdmUtility *utility);
 extern void guard_policy(ZdmPolicy *policy);
+extern char *guard_statement_text(const PlannedStmt *pstmt, const char *query);
+extern void guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements);
 
 /* dml.c */
 extern void dml_check(const PlannedStmt *pstmt, const char *query);

@@ -9,13 +9,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
 #include "nodes/makefuncs.h"
@@ -146,9 +145,7 @@ bool
 ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 {
 	NullTest   *test;
-	Relation	pg_constraint;
-	SysScanDesc scan;
-	ScanKeyData key;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	bool		proven = false;
 
@@ -164,12 +161,9 @@ ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 	test->argisrow = false;
 	test->location = -1;
 
-	pg_constraint = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(rel->relid));
-	scan = systable_beginscan(pg_constraint, ConstraintRelidTypidNameIndexId, true,
-							  NULL, 1, &key);
-	while (!proven && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_oid(&scan, ConstraintRelationId, ConstraintRelidTypidNameIndexId,
+					 Anum_pg_constraint_conrelid, rel->relid);
+	while (!proven && HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_constraint con = (Form_pg_constraint) GETSTRUCT(tuple);
 		Datum		conbin;
@@ -185,13 +179,11 @@ ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 			if (ddl_script_has_constraint(rel, NameStr(con->conname), &dropped) && dropped)
 				continue;
 		}
-		conbin = heap_getattr(tuple, Anum_pg_constraint_conbin,
-							  RelationGetDescr(pg_constraint), &isnull);
+		conbin = catalog_scan_attr(&scan, tuple, Anum_pg_constraint_conbin, &isnull);
 		if (!isnull)
 			proven = check_proves_not_null(TextDatumGetCString(conbin), test);
 	}
-	systable_endscan(scan);
-	table_close(pg_constraint, AccessShareLock);
+	catalog_scan_end(&scan);
 	return proven;
 }
 
@@ -227,6 +219,16 @@ ddl_domain_has_constraints(Oid typid)
 {
 	return OidIsValid(typid) && get_typtype(typid) == TYPTYPE_DOMAIN &&
 		DomainHasConstraints(typid);
+}
+
+/* A state for parse analysis whose errors point into the client's text. */
+ParseState *
+ddl_parsestate(const ZdmDdl *ddl)
+{
+	ParseState *pstate = make_parsestate(NULL);
+
+	pstate->p_sourcetext = ddl->query;
+	return pstate;
 }
 
 /* Names of functions that a raw expression calls, and one of the script's? */
@@ -282,7 +284,7 @@ ddl_expr_is_volatile(ZdmDdl *ddl, Node *expr)
 			return call.is_volatile;
 	}
 
-	pstate = make_parsestate(NULL);
+	pstate = ddl_parsestate(ddl);
 	node = transformExpr(pstate, copyObject(expr), EXPR_KIND_COLUMN_DEFAULT);
 	assign_expr_collations(pstate, node);
 	free_parsestate(pstate);

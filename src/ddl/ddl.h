@@ -155,6 +155,8 @@ typedef struct ZdmDdl
 	/* given */
 	Node	   *stmt;			/* raw parse tree, never changed here */
 	const char *sql;			/* its text, without what is around it */
+	const char *query;			/* the whole string, which locations in stmt
+								 * count from; or NULL */
 	struct ZdmScript *script;	/* what earlier statements made, or NULL */
 	ZdmXact    *xact;			/* never NULL */
 	int64		small_table;	/* bytes; a smaller table is harmless to read */
@@ -241,6 +243,7 @@ extern bool ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *ty
 extern bool ddl_domain_has_constraints(Oid typid);
 extern bool ddl_expr_is_volatile(ZdmDdl *ddl, Node *expr);
 extern bool ddl_expr_is_null_constant(Node *expr);
+extern struct ParseState *ddl_parsestate(const ZdmDdl *ddl);	/* for transformExpr() */
 extern Node *ddl_fold(Node *expr);	/* fold constants, but run no user's code */
 
 /* constraint_facts.c: indexes and constraints of existing relations */

@@ -155,7 +155,7 @@ static Node *
 omitted_expression(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 {
 	ColumnDef  *def = ddl_added_column(ddl, col->name);
-	ParseState *pstate = make_parsestate(NULL);
+	ParseState *pstate = ddl_parsestate(ddl);
 	Node	   *expr;
 
 	if (!col->has_default)
@@ -214,7 +214,7 @@ fold_or_null(Node *expr)
 static bool
 check_rejects_omitted(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
 {
-	ParseState *pstate = make_parsestate(NULL);
+	ParseState *pstate = ddl_parsestate(ddl);
 	CheckValue	check = {.ddl = ddl, .rel = rel, .column = col->name};
 	Node	   *expr;
 	Const	   *result;

@@ -42,12 +42,16 @@
 #define LONGEST_PAUSE_MS	2000
 #define POLL_MS	10
 
+/* relations that the error names */
+#define MAX_NAMES	5
+
 /* What is known of one run of attempts. */
 typedef struct LockBudget
 {
 	ZdmAttempt	attempt;
 	void	   *arg;
 	List	   *locks;
+	bool		can_abort;
 	bool		single;
 	bool		commits;
 	TimestampTz give_up;
@@ -170,9 +174,10 @@ is_lock_failure(const ErrorData *error)
 }
 
 /*
- * Run one attempt.  Returns NULL if it is done, or the error that it failed
- * with, in the run's context, when the locks were not to be had.  Any other
- * error is raised, after undo() if that is given.
+ * Run one attempt.  Returns NULL if it is done, or, after undo(), the error
+ * that it failed with, in the run's context, when the locks were not to be
+ * had.  Any other error is raised; after undo() too if that ends no more than
+ * a subtransaction of ours.
  */
 static ErrorData *
 try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
@@ -210,7 +215,8 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 
 	if (is_lock_failure(error))
 		budget->blockers = blockers_find(budget->locks);
-	undo(undo_arg);
+	if (is_lock_failure(error) || !budget->can_abort)
+		undo(undo_arg);
 	MemoryContextSwitchTo(budget->context);
 	if (!is_lock_failure(error))
 		ReThrowError(error);
@@ -246,20 +252,28 @@ pause_between(LockBudget *budget)
 	list_free(blockers);
 }
 
+/* What was to be locked; of many partitions the first few say enough. */
+static char *
+names_of_locks(List *locks)
+{
+	StringInfoData names;
+	int			count = list_length(locks);
+
+	initStringInfo(&names);
+	for (int i = 0; i < Min(count, MAX_NAMES); i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
+						 ((ZdmNeededLock *) list_nth(locks, i))->name);
+	if (count > MAX_NAMES)
+		appendStringInfo(&names, " and %d more", count - MAX_NAMES);
+	return names.data;
+}
+
 static void
 report_given_up(LockBudget *budget)
 {
-	StringInfoData names;
-	ListCell   *lc;
-
-	initStringInfo(&names);
-	foreach(lc, budget->locks)
-		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
-						 ((ZdmNeededLock *) lfirst(lc))->name);
-
 	ereport(ERROR,
 			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg("could not obtain locks on %s", names.data),
+			 errmsg("could not obtain locks on %s", names_of_locks(budget->locks)),
 			 errdetail("%s", blockers_describe(budget->blockers)),
 			 budget->single ?
 			 errhint("The transaction already holds locks that block others, so there was one attempt of %d ms (zdm.lock_timeout).",
@@ -368,6 +382,7 @@ lock_budget_run(ZdmAttempt attempt, void *arg, List *locks, bool can_abort, bool
 	budget.attempt = attempt;
 	budget.arg = arg;
 	budget.locks = locks;
+	budget.can_abort = can_abort;
 	budget.commits = commits;
 	budget.single = single || zdm_guc_lock_wait_max == 0;
 	budget.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
