@@ -15,19 +15,17 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/reloptions.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 /* The lock that ADD CONSTRAINT takes on its own table. */
@@ -629,20 +627,17 @@ moved_relations(const AlterTableMoveAllStmt *move, Oid from)
 {
 	List	   *owners = NIL;
 	List	   *relids = NIL;
-	Relation	pg_class;
-	SysScanDesc scan;
-	ScanKeyData key;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	ListCell   *lc;
 
 	foreach(lc, move->roles)
 		owners = lappend_oid(owners, get_rolespec_oid(lfirst_node(RoleSpec, lc), true));
 
-	pg_class = table_open(RelationRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_class_reltablespace, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(from == MyDatabaseTableSpace ? InvalidOid : from));
-	scan = systable_beginscan(pg_class, ClassTblspcRelfilenodeIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_oid(&scan, RelationRelationId, ClassTblspcRelfilenodeIndexId,
+					 Anum_pg_class_reltablespace,
+					 from == MyDatabaseTableSpace ? InvalidOid : from);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
 
@@ -650,8 +645,7 @@ moved_relations(const AlterTableMoveAllStmt *move, Oid from)
 		if (is_moved(move, form, owners))
 			relids = lappend_oid(relids, form->oid);
 	}
-	systable_endscan(scan);
-	table_close(pg_class, AccessShareLock);
+	catalog_scan_end(&scan);
 	return relids;
 }
 

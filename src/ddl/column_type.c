@@ -14,9 +14,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
@@ -31,6 +29,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/column_type.h"
 #include "ddl/ddl.h"
 #include "nodes/makefuncs.h"
@@ -158,26 +157,18 @@ is_refusal(const FormData_pg_depend *depend, Oid relid, AttrNumber attnum)
 static bool
 has_refusing_dependent(Oid relid, AttrNumber attnum)
 {
-	Relation	pg_depend;
-	SysScanDesc scan;
-	ScanKeyData keys[3];
+	ObjectAddress object;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	bool		refused = false;
 
 	if (!OidIsValid(relid) || attnum <= 0)
 		return false;
-	pg_depend = table_open(DependRelationId, AccessShareLock);
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	ScanKeyInit(&keys[2], Anum_pg_depend_refobjsubid, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum((int32) attnum));
-	scan = systable_beginscan(pg_depend, DependReferenceIndexId, true, NULL, 3, keys);
-	while (!refused && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	ObjectAddressSubSet(object, RelationRelationId, relid, attnum);
+	catalog_scan_depend(&scan, &object, true);
+	while (!refused && HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 		refused = is_refusal((Form_pg_depend) GETSTRUCT(tuple), relid, attnum);
-	systable_endscan(scan);
-	table_close(pg_depend, AccessShareLock);
+	catalog_scan_end(&scan);
 	return refused;
 }
 

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "access/table.h"
@@ -19,13 +18,13 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
 #include "nodes/bitmapset.h"
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -109,23 +108,18 @@ ddl_rel_indexes(ZdmRel *rel)
 {
 	List	   *oids = NIL;
 	List	   *result = NIL;
-	Relation	pg_index;
-	SysScanDesc scan;
-	ScanKeyData key;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	ListCell   *lc;
 
 	if (!OidIsValid(rel->relid))
 		return NIL;
 
-	pg_index = table_open(IndexRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(rel->relid));
-	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_oid(&scan, IndexRelationId, IndexIndrelidIndexId,
+					 Anum_pg_index_indrelid, rel->relid);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 		oids = lappend_oid(oids, ((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
-	systable_endscan(scan);
-	table_close(pg_index, AccessShareLock);
+	catalog_scan_end(&scan);
 
 	foreach(lc, oids)
 	{
@@ -202,30 +196,24 @@ List *
 ddl_rel_constraints(ZdmRel *rel)
 {
 	List	   *result = NIL;
-	Relation	pg_constraint;
-	SysScanDesc scan;
-	ScanKeyData key;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 
 	if (!OidIsValid(rel->relid))
 		return NIL;
 
-	pg_constraint = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(rel->relid));
-	scan = systable_beginscan(pg_constraint, ConstraintRelidTypidNameIndexId, true,
-							  NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_oid(&scan, ConstraintRelationId, ConstraintRelidTypidNameIndexId,
+					 Anum_pg_constraint_conrelid, rel->relid);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
-		ZdmConstraint *con = constraint_from_tuple(tuple, RelationGetDescr(pg_constraint));
+		ZdmConstraint *con = constraint_from_tuple(tuple, RelationGetDescr(scan.catalog));
 		bool		dropped = false;
 
 		if (rel->script == NULL ||
 			!ddl_script_has_constraint(rel, con->name, &dropped) || !dropped)
 			result = lappend(result, con);
 	}
-	systable_endscan(scan);
-	table_close(pg_constraint, AccessShareLock);
+	catalog_scan_end(&scan);
 	return result;
 }
 
@@ -239,9 +227,7 @@ ddl_rel_referencing(ZdmRel *rel)
 {
 	List	   *oids = NIL;
 	List	   *result = NIL;
-	Relation	pg_trigger;
-	SysScanDesc scan;
-	ScanKeyData key;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	Relation	pg_constraint;
 	ListCell   *lc;
@@ -249,19 +235,16 @@ ddl_rel_referencing(ZdmRel *rel)
 	if (!OidIsValid(rel->relid))
 		return NIL;
 
-	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(rel->relid));
-	scan = systable_beginscan(pg_trigger, TriggerRelidNameIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_oid(&scan, TriggerRelationId, TriggerRelidNameIndexId,
+					 Anum_pg_trigger_tgrelid, rel->relid);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 
 		if (form->tgisinternal && OidIsValid(form->tgconstraint))
 			oids = list_append_unique_oid(oids, form->tgconstraint);
 	}
-	systable_endscan(scan);
-	table_close(pg_trigger, AccessShareLock);
+	catalog_scan_end(&scan);
 
 	pg_constraint = table_open(ConstraintRelationId, AccessShareLock);
 	foreach(lc, oids)

@@ -15,9 +15,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
@@ -27,13 +25,12 @@
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_trigger.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
 /* so many dependent objects are named in a message, the others counted */
 #define NAMED_OBJECTS 5
@@ -88,27 +85,11 @@ static List *
 edges(const ObjectAddress *object, bool dependents)
 {
 	List	   *result = NIL;
-	Relation	pg_depend;
-	SysScanDesc scan;
-	ScanKeyData key[3];
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
-	int			nkeys = object->objectSubId != 0 ? 3 : 2;
 
-	ScanKeyInit(&key[0],
-				dependents ? Anum_pg_depend_refclassid : Anum_pg_depend_classid,
-				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object->classId));
-	ScanKeyInit(&key[1],
-				dependents ? Anum_pg_depend_refobjid : Anum_pg_depend_objid,
-				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object->objectId));
-	ScanKeyInit(&key[2],
-				dependents ? Anum_pg_depend_refobjsubid : Anum_pg_depend_objsubid,
-				BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(object->objectSubId));
-
-	pg_depend = table_open(DependRelationId, AccessShareLock);
-	scan = systable_beginscan(pg_depend,
-							  dependents ? DependReferenceIndexId : DependDependerIndexId,
-							  true, NULL, nkeys, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_depend(&scan, object, dependents);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 		Edge	   *edge = palloc(sizeof(Edge));
@@ -121,8 +102,7 @@ edges(const ObjectAddress *object, bool dependents)
 		edge->deptype = form->deptype;
 		result = lappend(result, edge);
 	}
-	systable_endscan(scan);
-	table_close(pg_depend, AccessShareLock);
+	catalog_scan_end(&scan);
 	return result;
 }
 
@@ -215,25 +195,19 @@ reach_object(Reach *reach, const ObjectAddress *object, bool only_cascade,
 static Oid
 part_relation(const PartCatalog *parts, Oid objectid)
 {
-	Relation	catalog = table_open(parts->class, AccessShareLock);
-	SysScanDesc scan;
-	ScanKeyData key;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	Oid			result = InvalidOid;
 
-	ScanKeyInit(&key, parts->oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(objectid));
-	scan = systable_beginscan(catalog, parts->index, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
+	catalog_scan_oid(&scan, parts->class, parts->index, parts->oid, objectid);
+	tuple = catalog_scan_next(&scan);
 	if (HeapTupleIsValid(tuple))
 	{
 		bool		isnull;
 
-		result = DatumGetObjectId(heap_getattr(tuple, parts->relid,
-											   RelationGetDescr(catalog), &isnull));
+		result = DatumGetObjectId(catalog_scan_attr(&scan, tuple, parts->relid, &isnull));
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	catalog_scan_end(&scan);
 	return result;
 }
 

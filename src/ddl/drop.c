@@ -9,9 +9,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
@@ -23,6 +21,7 @@
 #include "catalog/pg_shdepend.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -31,7 +30,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
 /* One object of a DROP statement. */
 typedef struct DropTarget
@@ -100,19 +98,14 @@ drop_target(ZdmDdl *ddl, const DropStmt *stmt, Node *object)
 static bool
 schema_is_empty(Oid nspoid)
 {
-	Relation	pg_depend = table_open(DependRelationId, AccessShareLock);
-	SysScanDesc scan;
-	ScanKeyData key[2];
+	ObjectAddress object;
+	ZdmCatalogScan scan;
 	bool		result;
 
-	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(NamespaceRelationId));
-	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(nspoid));
-	scan = systable_beginscan(pg_depend, DependReferenceIndexId, true, NULL, 2, key);
-	result = !HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(pg_depend, AccessShareLock);
+	ObjectAddressSet(object, NamespaceRelationId, nspoid);
+	catalog_scan_depend(&scan, &object, true);
+	result = !HeapTupleIsValid(catalog_scan_next(&scan));
+	catalog_scan_end(&scan);
 	return result;
 }
 
@@ -401,8 +394,7 @@ ddl_drop_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 static void
 role_objects(ZdmDdl *ddl, Oid roleid, List **owned, List **granted)
 {
-	Relation	pg_shdepend = table_open(SharedDependRelationId, AccessShareLock);
-	SysScanDesc scan;
+	ZdmCatalogScan scan;
 	ScanKeyData key[2];
 	HeapTuple	tuple;
 
@@ -410,8 +402,8 @@ role_objects(ZdmDdl *ddl, Oid roleid, List **owned, List **granted)
 				ObjectIdGetDatum(AuthIdRelationId));
 	ScanKeyInit(&key[1], Anum_pg_shdepend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(roleid));
-	scan = systable_beginscan(pg_shdepend, SharedDependReferenceIndexId, true, NULL, 2, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_keys(&scan, SharedDependRelationId, SharedDependReferenceIndexId, 2, key);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_shdepend form = (Form_pg_shdepend) GETSTRUCT(tuple);
 		ObjectAddress *address;
@@ -426,8 +418,7 @@ role_objects(ZdmDdl *ddl, Oid roleid, List **owned, List **granted)
 		else
 			*granted = lappend(*granted, address);
 	}
-	systable_endscan(scan);
-	table_close(pg_shdepend, AccessShareLock);
+	catalog_scan_end(&scan);
 }
 
 /* The objects of which other sessions may know. */

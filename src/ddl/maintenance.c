@@ -10,9 +10,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
@@ -23,10 +21,10 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_rewrite.h"
 #include "commands/dbcommands.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -69,13 +67,11 @@ ZdmRel *
 ddl_lock_all(ZdmDdl *ddl, Oid nspoid, LOCKMODE mode)
 {
 	ZdmRel	   *largest = NULL;
-	Relation	pg_class;
-	SysScanDesc scan;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 
-	pg_class = table_open(RelationRelationId, AccessShareLock);
-	scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_all(&scan, RelationRelationId);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
 		ZdmRelLock *lock;
@@ -100,8 +96,7 @@ ddl_lock_all(ZdmDdl *ddl, Oid nspoid, LOCKMODE mode)
 		if (largest == NULL || ddl_rel_size(ddl, rel) > ddl_rel_size(ddl, largest))
 			largest = rel;
 	}
-	systable_endscan(scan);
-	table_close(pg_class, AccessShareLock);
+	catalog_scan_end(&scan);
 	return largest;
 }
 
@@ -176,20 +171,17 @@ static void
 cluster_all(ZdmDdl *ddl, Node *stmt)
 {
 	List	   *relids = NIL;
-	Relation	pg_index;
-	SysScanDesc scan;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	ListCell   *lc;
 
-	pg_index = table_open(IndexRelationId, AccessShareLock);
-	scan = systable_beginscan(pg_index, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_all(&scan, IndexRelationId);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		if (((Form_pg_index) GETSTRUCT(tuple))->indisclustered)
 			relids = lappend_oid(relids, ((Form_pg_index) GETSTRUCT(tuple))->indrelid);
 	}
-	systable_endscan(scan);
-	table_close(pg_index, AccessShareLock);
+	catalog_scan_end(&scan);
 
 	ddl->object = psprintf("database \"%s\"", get_database_name(MyDatabaseId));
 	ddl->runs_alone = true;
@@ -234,42 +226,33 @@ relations_of_view(Oid viewoid)
 {
 	List	   *rules = NIL;
 	List	   *result = NIL;
-	Relation	catalog;
-	SysScanDesc scan;
-	ScanKeyData keys[2];
+	ObjectAddress rule;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	ListCell   *lc;
 
-	catalog = table_open(RewriteRelationId, AccessShareLock);
-	ScanKeyInit(&keys[0], Anum_pg_rewrite_ev_class, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(viewoid));
-	scan = systable_beginscan(catalog, RewriteRelRulenameIndexId, true, NULL, 1, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_oid(&scan, RewriteRelationId, RewriteRelRulenameIndexId,
+					 Anum_pg_rewrite_ev_class, viewoid);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		if (((Form_pg_rewrite) GETSTRUCT(tuple))->ev_type == '1')	/* SELECT */
 			rules = lappend_oid(rules, ((Form_pg_rewrite) GETSTRUCT(tuple))->oid);
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	catalog_scan_end(&scan);
 
-	catalog = table_open(DependRelationId, AccessShareLock);
 	foreach(lc, rules)
 	{
-		ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(RewriteRelationId));
-		ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(lfirst_oid(lc)));
-		scan = systable_beginscan(catalog, DependDependerIndexId, true, NULL, 2, keys);
-		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		ObjectAddressSet(rule, RewriteRelationId, lfirst_oid(lc));
+		catalog_scan_depend(&scan, &rule, false);
+		while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 		{
 			Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 
 			if (form->refclassid == RelationRelationId && form->refobjid != viewoid)
 				result = list_append_unique_oid(result, form->refobjid);
 		}
-		systable_endscan(scan);
+		catalog_scan_end(&scan);
 	}
-	table_close(catalog, AccessShareLock);
 	return result;
 }
 

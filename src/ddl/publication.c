@@ -12,17 +12,15 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_publication.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
 /* How a row that is updated or deleted is told to the subscriber. */
@@ -135,15 +133,13 @@ check_identity(ZdmDdl *ddl, Node *stmt, ZdmRel *rel)
 static void
 check_all_tables(ZdmDdl *ddl, Node *stmt, Oid nspoid)
 {
-	Relation	pg_class;
-	SysScanDesc scan;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	int			found = list_length(ddl->hazards);
 
-	pg_class = table_open(RelationRelationId, AccessShareLock);
-	scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 0, NULL);
+	catalog_scan_all(&scan, RelationRelationId);
 	while (list_length(ddl->hazards) == found &&
-		   HeapTupleIsValid(tuple = systable_getnext(scan)))
+		   HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
 		ZdmRel	   *rel;
@@ -157,8 +153,7 @@ check_all_tables(ZdmDdl *ddl, Node *stmt, Oid nspoid)
 		if (rel != NULL)
 			check_identity(ddl, stmt, ddl_rel_only(rel));
 	}
-	systable_endscan(scan);
-	table_close(pg_class, AccessShareLock);
+	catalog_scan_end(&scan);
 }
 
 static void

@@ -9,9 +9,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
@@ -21,9 +19,9 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "nodes/makefuncs.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -132,20 +130,15 @@ ddl_typed_tables(ZdmDdl *ddl, ZdmRel *composite)
 {
 	Oid			typid = OidIsValid(composite->relid) ? get_rel_type_id(composite->relid) : InvalidOid;
 	List	   *result = NIL;
-	Relation	pg_depend;
-	SysScanDesc scan;
-	ScanKeyData key[2];
+	ObjectAddress object;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 
 	if (!OidIsValid(typid))
 		return NIL;
-	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(TypeRelationId));
-	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(typid));
-	pg_depend = table_open(DependRelationId, AccessShareLock);
-	scan = systable_beginscan(pg_depend, DependReferenceIndexId, true, NULL, 2, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	ObjectAddressSet(object, TypeRelationId, typid);
+	catalog_scan_depend(&scan, &object, true);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 		ZdmRel	   *rel;
@@ -158,8 +151,7 @@ ddl_typed_tables(ZdmDdl *ddl, ZdmRel *composite)
 		if (rel != NULL)
 			result = lappend(result, rel);
 	}
-	systable_endscan(scan);
-	table_close(pg_depend, AccessShareLock);
+	catalog_scan_end(&scan);
 	return result;
 }
 
@@ -380,25 +372,20 @@ set_relation_schema(ZdmDdl *ddl, AlterObjectSchemaStmt *stmt)
 static void
 lock_extension_members(ZdmDdl *ddl, Oid extension)
 {
-	Relation	pg_depend = table_open(DependRelationId, AccessShareLock);
-	SysScanDesc scan;
-	ScanKeyData key[2];
+	ObjectAddress object;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(ExtensionRelationId));
-	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(extension));
-	scan = systable_beginscan(pg_depend, DependReferenceIndexId, true, NULL, 2, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	ObjectAddressSet(object, ExtensionRelationId, extension);
+	catalog_scan_depend(&scan, &object, true);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 
 		if (form->classid == RelationRelationId && form->deptype == DEPENDENCY_EXTENSION)
 			ddl_lock(ddl, ddl_rel_by_oid(ddl, form->objid), AccessExclusiveLock);
 	}
-	systable_endscan(scan);
-	table_close(pg_depend, AccessShareLock);
+	catalog_scan_end(&scan);
 }
 
 /* ALTER ... SET SCHEMA */

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
@@ -20,11 +19,11 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "lib/stringinfo.h"
 #include "utils/acl.h"
 #include "utils/array.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -220,18 +219,15 @@ grant_on_object(ZdmDdl *ddl, GrantStmt *stmt, Node *object, List *roleids)
 static List *
 relations_of_schema(ZdmDdl *ddl, Oid nspoid, bool sequences)
 {
-	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
-	SysScanDesc scan;
-	ScanKeyData key;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	List	   *oids = NIL;
 	List	   *result = NIL;
 	ListCell   *lc;
 
-	ScanKeyInit(&key, Anum_pg_class_relnamespace, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(nspoid));
-	scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	catalog_scan_oid(&scan, RelationRelationId, InvalidOid, Anum_pg_class_relnamespace,
+					 nspoid);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
 
@@ -241,8 +237,7 @@ relations_of_schema(ZdmDdl *ddl, Oid nspoid, bool sequences)
 			 form->relkind == RELKIND_PARTITIONED_TABLE))
 			oids = lappend_oid(oids, form->oid);
 	}
-	systable_endscan(scan);
-	table_close(pg_class, AccessShareLock);
+	catalog_scan_end(&scan);
 
 	foreach(lc, oids)
 	{

@@ -9,17 +9,15 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -35,20 +33,16 @@ typedef struct DomainUse
 static List *
 domain_uses(ZdmDdl *ddl, Oid domain, List *uses)
 {
-	Relation	pg_depend = table_open(DependRelationId, AccessShareLock);
 	List	   *nested = NIL;
-	SysScanDesc scan;
-	ScanKeyData key[2];
+	ObjectAddress object;
+	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	ListCell   *lc;
 
 	check_stack_depth();
-	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(TypeRelationId));
-	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(domain));
-	scan = systable_beginscan(pg_depend, DependReferenceIndexId, true, NULL, 2, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	ObjectAddressSet(object, TypeRelationId, domain);
+	catalog_scan_depend(&scan, &object, true);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 		DomainUse  *use;
@@ -68,8 +62,7 @@ domain_uses(ZdmDdl *ddl, Oid domain, List *uses)
 		if (use->rel != NULL && use->column != NULL && !use->rel->is_exempt)
 			uses = lappend(uses, use);
 	}
-	systable_endscan(scan);
-	table_close(pg_depend, AccessShareLock);
+	catalog_scan_end(&scan);
 
 	foreach(lc, nested)
 		uses = domain_uses(ddl, lfirst_oid(lc), uses);
