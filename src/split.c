@@ -229,7 +229,7 @@ scan_safely(ZdmSplitter *splitter, Extent *extent)
 bool
 split_next(ZdmSplitter *splitter, ZdmPiece *piece)
 {
-	Extent		extent = {.start = -1, .at = splitter->base, .semicolon = -1};
+	Extent		extent = {.start = -1, .at = splitter->next, .semicolon = -1};
 	const char *message;
 
 	if (splitter->scanner == NULL)
@@ -239,8 +239,8 @@ split_next(ZdmSplitter *splitter, ZdmPiece *piece)
 	if (message != NULL)
 	{
 		if (extent.start < 0)
-			extent.start = extent.at;
-		extent.end = restart_behind_semicolon(splitter, extent.at);
+			extent.start = extent.at + strspn(splitter->text + extent.at, " \t\n\r\f");
+		extent.end = restart_behind_semicolon(splitter, Max(extent.at, extent.start));
 	}
 	else if (extent.is_command)
 	{
@@ -254,6 +254,9 @@ split_next(ZdmSplitter *splitter, ZdmPiece *piece)
 	if (extent.start < 0)
 		return false;
 
+	splitter->next = extent.end;
+	if (splitter->text[extent.end] == ';')
+		splitter->next++;
 	piece->start = splitter->text + extent.start;
 	piece->length = extent.end - extent.start;
 	piece->line = line_of(splitter, extent.start);

@@ -21,6 +21,7 @@ typedef struct ZdmSplitter
 	core_yyscan_t scanner;		/* NULL at the end */
 	core_yy_extra_type extra;
 	int			restarts;		/* after errors of the scanner */
+	int			next;			/* behind the last statement's semicolon */
 	int			skip_to;		/* tokens before this offset do not count */
 	int			line_at;		/* offset up to which lines are counted */
 	int			lines;
