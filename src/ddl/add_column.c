@@ -69,26 +69,6 @@ ddl_coldef_default(const ColumnDef *def)
 }
 
 static bool
-is_serial(const TypeName *typname)
-{
-	static const char *const names[] = {
-		"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"
-	};
-	const char *name;
-
-	/* as transformColumnDefinition() in parse_utilcmd.c has it */
-	if (list_length(typname->names) != 1 || typname->pct_type || typname->arrayBounds != NIL)
-		return false;
-	name = strVal(linitial(typname->names));
-	for (int i = 0; i < lengthof(names); i++)
-	{
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
 has_constraint(const ColumnDef *def, ConstrType contype)
 {
 	ListCell   *lc;
@@ -105,7 +85,7 @@ has_constraint(const ColumnDef *def, ConstrType contype)
 bool
 ddl_coldef_is_auto_increment(const ColumnDef *def)
 {
-	return is_serial(def->typeName) || has_constraint(def, CONSTR_IDENTITY);
+	return ddl_type_is_serial(def->typeName) || has_constraint(def, CONSTR_IDENTITY);
 }
 
 /* Is it NOT NULL, by word or because something else makes it so? */
@@ -121,7 +101,7 @@ resolve_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *typmod)
 {
 	*typid = INT8OID;
 	*typmod = -1;
-	if (!is_serial(typname))
+	if (!ddl_type_is_serial(typname))
 		(void) ddl_type(ddl, typname, typid, typmod);
 }
 
@@ -170,7 +150,7 @@ read_definition(ZdmDdl *ddl, ColumnDef *def, NewColumn *col)
 	memset(col, 0, sizeof(NewColumn));
 	col->def = def;
 	resolve_type(ddl, def->typeName, &col->typid, &typmod);
-	col->serial = is_serial(def->typeName);
+	col->serial = ddl_type_is_serial(def->typeName);
 	col->identity = has_constraint(def, CONSTR_IDENTITY);
 	col->generated = generated_kind(def);
 	col->not_null = is_not_null(def);

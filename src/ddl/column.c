@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "catalog/pg_attrdef.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
@@ -84,6 +85,38 @@ ddl_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok)
 		ddl_undefined(ddl, "column \"%s\" of relation \"%s\" does not exist",
 					  name, rel->relname);
 	return col;
+}
+
+/*
+ * The expression that the catalog holds as a column's default, or NULL: the
+ * script's own columns have none.
+ */
+Node *
+ddl_col_stored_default(const ZdmRel *rel, const ZdmCol *col)
+{
+	ZdmCatalogScan scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	Node	   *expr = NULL;
+
+	if (!OidIsValid(rel->relid) || col->attnum == 0)
+		return NULL;
+	ScanKeyInit(&keys[0], Anum_pg_attrdef_adrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(rel->relid));
+	ScanKeyInit(&keys[1], Anum_pg_attrdef_adnum, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(col->attnum));
+	catalog_scan_keys(&scan, AttrDefaultRelationId, AttrDefaultIndexId, 2, keys);
+	tuple = catalog_scan_next(&scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		adbin = catalog_scan_attr(&scan, tuple, Anum_pg_attrdef_adbin, &isnull);
+
+		if (!isnull)
+			expr = stringToNode(TextDatumGetCString(adbin));
+	}
+	catalog_scan_end(&scan);
+	return expr;
 }
 
 const char *
@@ -211,6 +244,27 @@ ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *typmod)
 		return true;
 
 	ddl_undefined(ddl, "type \"%s\" does not exist", TypeNameToString(typname));
+	return false;
+}
+
+/* As transformColumnDefinition() in parse_utilcmd.c has it; NULL is none. */
+bool
+ddl_type_is_serial(const TypeName *typname)
+{
+	static const char *const names[] = {
+		"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"
+	};
+	const char *name;
+
+	if (typname == NULL || list_length(typname->names) != 1 ||
+		typname->pct_type || typname->arrayBounds != NIL)
+		return false;
+	name = strVal(linitial(typname->names));
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
 	return false;
 }
 

@@ -235,23 +235,6 @@ check_recreated(ZdmDdl *ddl, ZdmRel *rel, Node *stmt)
 	}
 }
 
-static bool
-is_serial(const TypeName *typname)
-{
-	static const char *const names[] = {
-		"serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"
-	};
-
-	if (list_length(typname->names) != 1)
-		return false;
-	for (int i = 0; i < lengthof(names); i++)
-	{
-		if (strcmp(strVal(linitial(typname->names)), names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void
 table_foreign_key(ZdmDdl *ddl, ZdmRel *rel, const RangeVar *made, Constraint *con,
 				  const char *column)
@@ -279,7 +262,7 @@ table_element(ZdmDdl *ddl, ZdmRel *rel, const RangeVar *made, Node *element)
 		Oid			typid;
 		int32		typmod;
 
-		if (def->typeName != NULL && !is_serial(def->typeName))
+		if (def->typeName != NULL && !ddl_type_is_serial(def->typeName))
 			(void) ddl_type(ddl, def->typeName, &typid, &typmod);
 		foreach(lc, def->constraints)
 			table_foreign_key(ddl, rel, made, lfirst_node(Constraint, lc), def->colname);

@@ -238,8 +238,10 @@ extern const char *ddl_relkind_name(char relkind);
 /* column.c: columns, types and defaults */
 extern ZdmCol *ddl_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok);
 extern const char *ddl_attname(ZdmRel *rel, AttrNumber attnum);
+extern Node *ddl_col_stored_default(const ZdmRel *rel, const ZdmCol *col);
 extern bool ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col);
 extern bool ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *typmod);
+extern bool ddl_type_is_serial(const TypeName *typname);
 extern bool ddl_domain_has_constraints(Oid typid);
 extern bool ddl_expr_is_volatile(ZdmDdl *ddl, Node *expr);
 extern bool ddl_expr_is_null_constant(Node *expr);

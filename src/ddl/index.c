@@ -9,11 +9,8 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "commands/dbcommands.h"
@@ -23,7 +20,6 @@
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -50,36 +46,14 @@ ddl_rel_only(const ZdmRel *rel)
 bool
 ddl_col_default_is_volatile(const ZdmRel *rel, const ZdmCol *col)
 {
-	Relation	pg_attrdef;
-	SysScanDesc scan;
-	ScanKeyData keys[2];
-	HeapTuple	tuple;
-	bool		result = false;
+	Node	   *expr;
 
 	if (col->identity != '\0')
 		return true;
-	if (!col->has_default || col->attnum == 0 || !OidIsValid(rel->relid))
+	if (!col->has_default)
 		return false;
-
-	pg_attrdef = table_open(AttrDefaultRelationId, AccessShareLock);
-	ScanKeyInit(&keys[0], Anum_pg_attrdef_adrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(rel->relid));
-	ScanKeyInit(&keys[1], Anum_pg_attrdef_adnum, BTEqualStrategyNumber, F_INT2EQ,
-				Int16GetDatum(col->attnum));
-	scan = systable_beginscan(pg_attrdef, AttrDefaultIndexId, true, NULL, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		adbin = heap_getattr(tuple, Anum_pg_attrdef_adbin,
-										 RelationGetDescr(pg_attrdef), &isnull);
-
-		result = !isnull &&
-			contain_volatile_functions(stringToNode(TextDatumGetCString(adbin)));
-	}
-	systable_endscan(scan);
-	table_close(pg_attrdef, AccessShareLock);
-	return result;
+	expr = ddl_col_stored_default(rel, col);
+	return expr != NULL && contain_volatile_functions(expr);
 }
 
 /* The index as a message names it; it may have no name yet. */

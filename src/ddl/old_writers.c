@@ -13,11 +13,8 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_attrdef.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
 #include "nodes/makefuncs.h"
@@ -28,7 +25,6 @@
 #include "parser/parse_expr.h"
 #include "parser/parse_node.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
 
@@ -39,39 +35,6 @@ typedef enum OmittedValue
 	OMITTED_CONSTANT,			/* the same value in every row */
 	OMITTED_VARIES				/* volatile, identity or generated */
 } OmittedValue;
-
-/* The stored default expression of a column, or NULL. */
-static Node *
-stored_default(ZdmRel *rel, const ZdmCol *col)
-{
-	Relation	pg_attrdef;
-	SysScanDesc scan;
-	ScanKeyData keys[2];
-	HeapTuple	tuple;
-	Node	   *expr = NULL;
-
-	if (!OidIsValid(rel->relid) || col->attnum == 0)
-		return NULL;
-	pg_attrdef = table_open(AttrDefaultRelationId, AccessShareLock);
-	ScanKeyInit(&keys[0], Anum_pg_attrdef_adrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(rel->relid));
-	ScanKeyInit(&keys[1], Anum_pg_attrdef_adnum, BTEqualStrategyNumber, F_INT2EQ,
-				Int16GetDatum(col->attnum));
-	scan = systable_beginscan(pg_attrdef, AttrDefaultIndexId, true, NULL, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		adbin = heap_getattr(tuple, Anum_pg_attrdef_adbin,
-										 RelationGetDescr(pg_attrdef), &isnull);
-
-		if (!isnull)
-			expr = stringToNode(TextDatumGetCString(adbin));
-	}
-	systable_endscan(scan);
-	table_close(pg_attrdef, AccessShareLock);
-	return expr;
-}
 
 static OmittedValue
 omitted_value(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
@@ -90,7 +53,7 @@ omitted_value(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 			return OMITTED_VARIES;
 		return OMITTED_CONSTANT;
 	}
-	expr = stored_default(rel, col);
+	expr = ddl_col_stored_default(rel, col);
 	if (expr != NULL && contain_volatile_functions(expr))
 		return OMITTED_VARIES;
 	return OMITTED_CONSTANT;
@@ -161,7 +124,7 @@ omitted_expression(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 	if (!col->has_default)
 		return (Node *) makeNullConst(col->typid, col->typmod, col->collation);
 	if (def == NULL)
-		return stored_default(rel, col);
+		return ddl_col_stored_default(rel, col);
 	expr = ddl_coldef_default(def);
 	if (expr == NULL)
 		return NULL;

@@ -183,19 +183,6 @@ apply_column_constraint(ZdmScriptRel *rel, ZdmCol *col, const Constraint *con)
 	}
 }
 
-static bool
-is_serial(const TypeName *typname)
-{
-	const char *name;
-
-	if (typname == NULL || list_length(typname->names) != 1)
-		return false;
-	name = strVal(linitial(typname->names));
-	return strcmp(name, "serial") == 0 || strcmp(name, "serial4") == 0 ||
-		strcmp(name, "bigserial") == 0 || strcmp(name, "serial8") == 0 ||
-		strcmp(name, "smallserial") == 0 || strcmp(name, "serial2") == 0;
-}
-
 static void
 apply_column(ZdmDdl *ddl, ZdmScriptRel *rel, const ColumnDef *def)
 {
@@ -207,7 +194,7 @@ apply_column(ZdmDdl *ddl, ZdmScriptRel *rel, const ColumnDef *def)
 	entry->col.name = entry->name;
 	entry->col.typmod = -1;
 	entry->col.is_new = true;
-	if (is_serial(def->typeName))
+	if (ddl_type_is_serial(def->typeName))
 		entry->col.has_default = entry->col.not_null = true;
 	else if (def->typeName != NULL)
 		(void) ddl_type(ddl, def->typeName, &entry->col.typid, &entry->col.typmod);
