@@ -291,24 +291,37 @@ ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade)
 	return result;
 }
 
-/* Some objects by name and the number of the others, for a message. */
+static int
+compare_strings(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/*
+ * Some objects by name and the number of the others, for a message.  They are
+ * sorted: the catalogs give them in whatever order their rows lie.
+ */
 char *
 ddl_list_objects(List *addresses)
 {
 	StringInfoData buf;
+	List	   *names = NIL;
 	int			count = 0;
 	ListCell   *lc;
 
-	initStringInfo(&buf);
 	foreach(lc, addresses)
+		names = lappend(names, ddl_object_describe(lfirst(lc)));
+	list_sort(names, compare_strings);
+
+	initStringInfo(&buf);
+	foreach(lc, names)
 	{
-		if (count == NAMED_OBJECTS && list_length(addresses) > NAMED_OBJECTS + 1)
+		if (count == NAMED_OBJECTS && list_length(names) > NAMED_OBJECTS + 1)
 		{
-			appendStringInfo(&buf, " and %d more", list_length(addresses) - count);
+			appendStringInfo(&buf, " and %d more", list_length(names) - count);
 			break;
 		}
-		appendStringInfo(&buf, "%s%s", count > 0 ? ", " : "",
-						 ddl_object_describe(lfirst(lc)));
+		appendStringInfo(&buf, "%s%s", count > 0 ? ", " : "", (char *) lfirst(lc));
 		count++;
 	}
 	return buf.data;
