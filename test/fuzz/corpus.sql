@@ -393,7 +393,7 @@ EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1
 SET search_path = s, public
 SET LOCAL zdm.allow = 'drop_column, create_index'
 SET zdm.rules = 'drop_table=warn'
-SET zdm.window = 'x'
+SET zdm."window" = 'x'
 SET CONSTRAINTS ALL IMMEDIATE
 RESET ALL
 DISCARD ALL

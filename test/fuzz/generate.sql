@@ -204,11 +204,14 @@ BEGIN
 		script := fuzz.script(size);
 		done := done + size;
 		BEGIN
-			SELECT string_agg(c.message, '; ') INTO internal FROM zdm_check(script) c
+			SELECT string_agg(coalesce(c.message, 'line ' || c.line), '; ') INTO internal FROM zdm_check(script) c
 				WHERE c.rule = 'invalid_statement' AND fuzz.is_internal(c.message)
 				OR c.message IS NULL AND c.rule IS NOT NULL
 				OR c.statement IS NULL OR c.line IS NULL OR c.verdict IS NULL
-				OR c.rewrites IS NULL OR c.scans IS NULL;
+				OR c.rewrites IS NULL OR c.scans IS NULL
+				-- a statement ends with a semicolon, a command of psql with its line
+				OR c.statement > 1 + length(regexp_replace(script, '[^;\\]', '', 'g'))
+				OR c.line > 1 + length(regexp_replace(script, '[^\n]', '', 'g'));
 			IF internal IS NOT NULL THEN
 				RETURN NEXT format('check, seed %s: %s: %s', seed, internal, script);
 			END IF;
