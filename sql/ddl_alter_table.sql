@@ -102,6 +102,7 @@ ALTER TABLE orphan INHERIT parent
 ALTER TABLE child NO INHERIT parent
 ALTER TABLE orphan INHERIT nope
 $$);
+SELECT rule, hint FROM zdm_check('ALTER INDEX t_a SET TABLESPACE pg_global; ALTER TABLE t SET TABLESPACE pg_global');
 
 -- rights, row security, triggers, rules
 SELECT sql, rule, class, lock_mode, verdict, message FROM check_each($$

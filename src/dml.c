@@ -41,60 +41,68 @@ table_rows(Oid relid)
 	return rows;
 }
 
-static bool reads_large_table(const PlannedStmt *pstmt, const Plan *plan);
+static Oid	find_large_table(const PlannedStmt *pstmt, const Plan *plan);
 
-static bool
-any_reads_large_table(const PlannedStmt *pstmt, List *plans)
+static Oid
+find_large_table_in(const PlannedStmt *pstmt, List *plans)
 {
+	Oid			result = InvalidOid;
 	ListCell   *lc;
 
 	foreach(lc, plans)
 	{
-		if (reads_large_table(pstmt, lfirst(lc)))
-			return true;
+		result = find_large_table(pstmt, lfirst(lc));
+		if (OidIsValid(result))
+			break;
 	}
-	return false;
+	return result;
 }
 
-/* Does the plan read all of a table with more rows than the limit? */
-static bool
-reads_large_table(const PlannedStmt *pstmt, const Plan *plan)
+/*
+ * A table with more rows than the limit that the plan reads from end to end,
+ * or InvalidOid.
+ */
+static Oid
+find_large_table(const PlannedStmt *pstmt, const Plan *plan)
 {
+	Oid			result;
+
 	if (plan == NULL)
-		return false;
+		return InvalidOid;
 	check_stack_depth();
 
 	switch (nodeTag(plan))
 	{
 		case T_SeqScan:
-			{
-				Index		relation = ((const SeqScan *) plan)->scan.scanrelid;
-
-				return table_rows(rt_fetch(relation, pstmt->rtable)->relid) >
-					zdm_guc_max_dml_rows;
-			}
+			result = rt_fetch(((const SeqScan *) plan)->scan.scanrelid,
+							  pstmt->rtable)->relid;
+			return table_rows(result) > zdm_guc_max_dml_rows ? result : InvalidOid;
 		case T_Append:
-			return any_reads_large_table(pstmt, ((const Append *) plan)->appendplans);
+			return find_large_table_in(pstmt, ((const Append *) plan)->appendplans);
 		case T_MergeAppend:
-			return any_reads_large_table(pstmt, ((const MergeAppend *) plan)->mergeplans);
+			return find_large_table_in(pstmt, ((const MergeAppend *) plan)->mergeplans);
 		case T_SubqueryScan:
-			return reads_large_table(pstmt, ((const SubqueryScan *) plan)->subplan);
+			return find_large_table(pstmt, ((const SubqueryScan *) plan)->subplan);
 		default:
-			return reads_large_table(pstmt, plan->lefttree) ||
-				reads_large_table(pstmt, plan->righttree);
+			result = find_large_table(pstmt, plan->lefttree);
+			return OidIsValid(result) ? result : find_large_table(pstmt, plan->righttree);
 	}
 }
 
-/* Is this a change of very many rows? */
+static bool
+touches_many(const ModifyTable *modify)
+{
+	return modify->plan.lefttree->plan_rows > zdm_guc_max_dml_rows;
+}
+
+/* Is this a change of very many rows, or one that has to look at as many? */
 static bool
 is_bulk(const PlannedStmt *pstmt, const ModifyTable *modify)
 {
-	const Plan *source = modify->plan.lefttree;
-
 	if (modify->operation != CMD_UPDATE && modify->operation != CMD_DELETE)
 		return false;
-	return source->plan_rows > zdm_guc_max_dml_rows ||
-		reads_large_table(pstmt, source);
+	return touches_many(modify) ||
+		OidIsValid(find_large_table(pstmt, modify->plan.lefttree));
 }
 
 /* The first bulk change in the statement or in one of its CTEs, or NULL. */
@@ -115,6 +123,25 @@ find_bulk(const PlannedStmt *pstmt)
 			return (const ModifyTable *) plan;
 	}
 	return NULL;
+}
+
+static void
+note_bulk(ZdmDdl *ddl, const PlannedStmt *pstmt, const ModifyTable *bulk, ZdmRel *rel)
+{
+	ZdmRel	   *read;
+
+	if (touches_many(bulk))
+	{
+		(void) ddl_hazard(ddl, ZDM_RULE_BULK_DML, rel, NULL, NULL,
+						  "an expected %.0f rows of %s would stay locked until the transaction ends",
+						  bulk->plan.lefttree->plan_rows, ddl_rel_describe(rel));
+		return;
+	}
+	read = ddl_rel_by_oid(ddl, find_large_table(pstmt, bulk->plan.lefttree));
+	if (read != NULL)
+		(void) ddl_hazard(ddl, ZDM_RULE_BULK_DML, rel, NULL, NULL,
+						  "changing rows of %s would read all of %s without an index while the transaction holds its locks",
+						  ddl_rel_describe(rel), ddl_rel_describe(read));
 }
 
 /*
@@ -143,9 +170,7 @@ dml_check(const PlannedStmt *pstmt, const char *query)
 	rel = ddl_rel_by_oid(&ddl, rt_fetch(bulk->nominalRelation, pstmt->rtable)->relid);
 	if (rel == NULL || rel->is_exempt || ddl_rel_is_small(&ddl, rel))
 		return;
-	(void) ddl_hazard(&ddl, ZDM_RULE_BULK_DML, rel, NULL, NULL,
-					  "an expected %.0f rows of %s would stay locked until the migration ends",
-					  Max(bulk->plan.lefttree->plan_rows, 1), ddl_rel_describe(rel));
+	note_bulk(&ddl, pstmt, bulk, rel);
 
 	guard_policy(&policy);
 	judgements = zdm_judge(&policy, &ddl);

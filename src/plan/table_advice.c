@@ -71,11 +71,25 @@ recreate_table(const ZdmDdl *ddl, const ZdmHazard *hazard)
 					hazard->name);
 }
 
-/* SET LOGGED, UNLOGGED, TABLESPACE, ACCESS METHOD */
+/* SET LOGGED, UNLOGGED, ACCESS METHOD */
 static char *
 rewrite_table(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	return pstrdup("No form of it lets reads and writes go on: make a new table as wanted, copy the rows in batches while a trigger keeps both equal, and exchange their names; pg_repack and pg_squeeze do that for a tablespace.");
+	return pstrdup("No form of it lets reads and writes go on: make a new table as wanted, copy the rows in batches while a trigger keeps both equal, and exchange their names.");
+}
+
+/* SET TABLESPACE of one relation, or of all in a tablespace */
+static char *
+set_tablespace(const ZdmDdl *ddl, const ZdmHazard *hazard)
+{
+	const char *tablespace = IsA(hazard->node, AlterTableMoveAllStmt) ?
+		((AlterTableMoveAllStmt *) hazard->node)->new_tablespacename :
+		castNode(AlterTableCmd, hazard->node)->name;
+
+	if (hazard->rel->relkind == RELKIND_INDEX)
+		return psprintf("REINDEX (TABLESPACE %s) INDEX CONCURRENTLY %s;",
+						quote_identifier(tablespace), relation_name(hazard));
+	return pstrdup("No form of it lets reads and writes go on; the external tools pg_repack and pg_squeeze move a table to another tablespace while it is in use.");
 }
 
 static char *
@@ -156,7 +170,7 @@ create_extension(const ZdmDdl *ddl, const ZdmHazard *hazard)
 
 const ZdmAdvice zdm_table_advice[] = {
 	{ZDM_RULE_SET_LOGGED_UNLOGGED, rewrite_table},
-	{ZDM_RULE_SET_TABLESPACE, rewrite_table},
+	{ZDM_RULE_SET_TABLESPACE, set_tablespace},
 	{ZDM_RULE_SET_ACCESS_METHOD, rewrite_table},
 	{ZDM_RULE_VACUUM_FULL_CLUSTER, vacuum_full_cluster},
 	{ZDM_RULE_REFRESH_MATERIALIZED_VIEW, refresh_materialized_view},
