@@ -390,17 +390,27 @@ row_security(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 			   ddl_rel_describe(rel));
 }
 
-/* INHERIT, NO INHERIT: the parent's readers gain or lose the rows */
+/* INHERIT, NO INHERIT: the parent's readers gain or lose the rows. */
 static void
 change_parent(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
 	ZdmRel	   *parent = ddl_rel(ddl, (RangeVar *) cmd->def, false);
+	ZdmHazard  *hazard;
 
 	if (parent == NULL)
 		return;
 	ddl_lock(ddl, parent, cmd->subtype == AT_AddInherit ?
 			 ShareUpdateExclusiveLock : AccessShareLock);
 	ddl_note_brief_lock(ddl, rel, cmd, "changing the parent");
+	if (cmd->subtype == AT_AddInherit || rel->is_exempt)
+		return;
+	hazard = ddl_hazard(ddl, ZDM_RULE_DETACH_PARTITION_IN_WINDOW, parent, (Node *) cmd, NULL,
+						"the rows of %s would vanish from what running clients read in %s",
+						ddl_rel_describe(rel), ddl_rel_describe(parent));
+	if (hazard == NULL)
+		return;
+	hazard->name = ddl_rel_qualified(rel);
+	ObjectAddressSet(hazard->subject, RelationRelationId, rel->relid);
 }
 
 /* ALTER INDEX ... ATTACH PARTITION: no rows are read, the tables stay free */
