@@ -573,11 +573,9 @@ ddl_create_statistics(ZdmDdl *ddl, Node *node)
 
 		if (!IsA(lfirst(lc), RangeVar))
 			continue;			/* the server's error */
-		rel = ddl_rel(ddl, lfirst(lc), false);
+		rel = ddl_rel_listed(ddl, lfirst(lc));
 		if (rel == NULL)
 			continue;
-		if (ddl->object == NULL)
-			ddl->object = ddl_rel_describe(rel);
 		ddl_lock(ddl, rel, ShareUpdateExclusiveLock);
 		foreach(lc2, stmt->exprs)
 		{

@@ -200,6 +200,7 @@ extern void ddl_blocked_rule(ZdmDdl *ddl);
 /* found.c: noting what was found */
 extern void ddl_lock(ZdmDdl *ddl, ZdmRel *rel, LOCKMODE mode);
 extern void ddl_lock_tree(ZdmDdl *ddl, ZdmRel *rel, LOCKMODE mode);
+extern void ddl_lock_owned_sequences(ZdmDdl *ddl, ZdmRel *rel);
 extern void ddl_rewrite(ZdmDdl *ddl, ZdmRel *rel);
 extern void ddl_scan(ZdmDdl *ddl, ZdmRel *rel);
 extern LOCKMODE ddl_strongest_lock(const ZdmDdl *ddl);
@@ -223,9 +224,11 @@ extern ZdmHazard *ddl_lock_hazard(ZdmDdl *ddl, ZdmRuleId rule, ZdmRel *rel, Node
  * A name that does not exist is noted by ddl_undefined() unless missing_ok.
  */
 extern ZdmRel *ddl_rel(ZdmDdl *ddl, const RangeVar *rv, bool missing_ok);
+extern ZdmRel *ddl_rel_listed(ZdmDdl *ddl, const RangeVar *rv);
 extern ZdmRel *ddl_rel_by_names(ZdmDdl *ddl, List *names, bool missing_ok);
 extern ZdmRel *ddl_rel_by_oid(ZdmDdl *ddl, Oid relid);
 extern List *ddl_rel_tree(ZdmDdl *ddl, ZdmRel *rel);	/* of ZdmRel, itself first */
+extern ZdmRel *ddl_rel_only(const ZdmRel *rel); /* without its children */
 extern ZdmRel *ddl_rel_parent(ZdmDdl *ddl, ZdmRel *rel);	/* partitioned parent, or NULL */
 extern ZdmRel *ddl_default_partition(ZdmDdl *ddl, ZdmRel *parent);	/* or NULL */
 extern ZdmRel *ddl_index_table(ZdmDdl *ddl, ZdmRel *index);
@@ -279,6 +282,7 @@ extern char *ddl_role_names(List *roles);	/* of RoleSpec, quoted for people */
 /* depend.c: what goes when objects (ObjectAddress) are dropped */
 extern List *ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade);
 extern char *ddl_list_objects(List *addresses);
+extern ZdmRel *ddl_part_rel(ZdmDdl *ddl, const ObjectAddress *address);
 
 /* script.c: the stand-in for what earlier statements of a script made */
 extern struct ZdmScript *ddl_script_create(MemoryContext context);
@@ -338,7 +342,6 @@ extern void ddl_alter_column_type(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
 extern void ddl_create_index(ZdmDdl *ddl, Node *stmt);
 extern void ddl_drop_index(ZdmDdl *ddl, DropStmt *stmt);
 extern void ddl_reindex(ZdmDdl *ddl, Node *stmt);
-extern ZdmRel *ddl_rel_only(const ZdmRel *rel); /* without its children */
 extern bool ddl_col_default_is_volatile(const ZdmRel *rel, const ZdmCol *col);
 
 /* partition.c */

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
@@ -54,6 +55,16 @@ ddl_lock_tree(ZdmDdl *ddl, ZdmRel *rel, LOCKMODE mode)
 		return;
 	foreach(lc, ddl_rel_tree(ddl, rel))
 		ddl_lock(ddl, lfirst(lc), mode);
+}
+
+/* Note the locks on the sequences that belong to columns of a table. */
+void
+ddl_lock_owned_sequences(ZdmDdl *ddl, ZdmRel *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, getOwnedSequences(rel->relid))
+		ddl_lock(ddl, ddl_rel_by_oid(ddl, lfirst_oid(lc)), AccessExclusiveLock);
 }
 
 /* Note that the statement rewrites a relation that exists. */

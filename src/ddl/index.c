@@ -25,21 +25,6 @@
 #include "utils/syscache.h"
 
 /*
- * The relation without its partitions and children, for statements that do
- * not descend: the size of the copy is that of the relation alone.
- */
-ZdmRel *
-ddl_rel_only(const ZdmRel *rel)
-{
-	ZdmRel	   *result = palloc(sizeof(ZdmRel));
-
-	*result = *rel;
-	result->has_children = false;
-	result->size = -1;
-	return result;
-}
-
-/*
  * Does the default of an existing column give every row a value of its own?
  * Of a column that the script made it is not known: no.
  */

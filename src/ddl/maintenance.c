@@ -13,7 +13,6 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
-#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -117,11 +116,9 @@ vacuum_one(ZdmDdl *ddl, VacuumStmt *stmt, const VacuumRelation *target, bool ful
 
 	if (target->relation == NULL)
 		return;					/* an OID: autovacuum's own */
-	rel = ddl_rel(ddl, target->relation, false);
+	rel = ddl_rel_listed(ddl, target->relation);
 	if (rel == NULL)
 		return;
-	if (ddl->object == NULL)
-		ddl->object = ddl_rel_describe(rel);
 	if (!compat_vacuum_descends(rel->relkind, target->relation->inh))
 		rel = ddl_rel_only(rel);
 
@@ -413,15 +410,6 @@ add_referencing(ZdmDdl *ddl, List *rels)
 	return rels;
 }
 
-static void
-lock_owned_sequences(ZdmDdl *ddl, ZdmRel *rel)
-{
-	ListCell   *lc;
-
-	foreach(lc, getOwnedSequences(rel->relid))
-		ddl_lock(ddl, ddl_rel_by_oid(ddl, lfirst_oid(lc)), AccessExclusiveLock);
-}
-
 /* Partitions are named by their root: say only what the user's names reach. */
 static void
 truncate_hazard(ZdmDdl *ddl, Node *stmt, ZdmRel *rel, bool cascaded)
@@ -446,12 +434,10 @@ ddl_truncate(ZdmDdl *ddl, Node *node)
 	foreach(lc, stmt->relations)
 	{
 		RangeVar   *rv = lfirst_node(RangeVar, lc);
-		ZdmRel	   *rel = ddl_rel(ddl, rv, false);
+		ZdmRel	   *rel = ddl_rel_listed(ddl, rv);
 
 		if (rel == NULL)
 			continue;
-		if (ddl->object == NULL)
-			ddl->object = ddl_rel_describe(rel);
 		if (!rv->inh && rel->relkind != RELKIND_PARTITIONED_TABLE)
 			rel = ddl_rel_only(rel);
 		truncate_hazard(ddl, node, rel, false);
@@ -469,7 +455,7 @@ ddl_truncate(ZdmDdl *ddl, Node *node)
 
 		ddl_lock(ddl, rel, AccessExclusiveLock);
 		if (stmt->restart_seqs)
-			lock_owned_sequences(ddl, rel);
+			ddl_lock_owned_sequences(ddl, rel);
 		if (foreach_current_index(lc) >= named)
 			truncate_hazard(ddl, node, ddl_rel_only(rel), true);
 	}
@@ -510,12 +496,10 @@ ddl_lock_table(ZdmDdl *ddl, Node *node)
 	foreach(lc, stmt->relations)
 	{
 		RangeVar   *rv = lfirst_node(RangeVar, lc);
-		ZdmRel	   *rel = ddl_rel(ddl, rv, false);
+		ZdmRel	   *rel = ddl_rel_listed(ddl, rv);
 
 		if (rel == NULL)
 			continue;
-		if (ddl->object == NULL)
-			ddl->object = ddl_rel_describe(rel);
 		lock_one(ddl, rv->inh ? rel : ddl_rel_only(rel), stmt->mode);
 		if (stmt->mode >= ShareLock)
 			(void) ddl_hazard(ddl, ZDM_RULE_EXPLICIT_LOCK, rel, node, NULL,

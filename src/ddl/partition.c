@@ -327,54 +327,38 @@ ddl_partition_condition(ZdmRel *parent, PartitionBoundSpec *bound, char **condit
 	return result;
 }
 
-/* Would the relation to be attached be read to prove that its rows fit? */
+/*
+ * Would rel be read to prove that its rows fit: into the bounds if it is to be
+ * attached to parent, or outside of them if it is the default partition?
+ */
 static bool
-child_is_read(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, PartitionBoundSpec *bound)
+is_read_for_bounds(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *zrel, PartitionBoundSpec *bound,
+				   bool is_default)
 {
 	Relation	parentrel = RelationIdGetRelation(parent->relid);
-	Relation	childrel = RelationIdGetRelation(child->relid);
+	Relation	rel = RelationIdGetRelation(zrel->relid);
 	List	   *quals = NIL;
 	bool		result = true;
 
-	if (RelationIsValid(parentrel) && RelationIsValid(childrel) &&
+	if (RelationIsValid(parentrel) && RelationIsValid(rel) &&
 		constraint_of_bounds(parentrel, bound, &quals))
 	{
-		quals = list_concat(quals, own_partition_quals(parentrel));
-		if (quals == NIL)
-			result = false;
+		if (is_default)
+			quals = get_proposed_default_constraint(quals);
 		else
 		{
-			quals = (List *) ddl_fold((Node *) quals);
-			quals = list_make1(make_ands_explicit(quals));
-			result = is_read_for(ddl, child, childrel,
-								 map_partition_varattnos(quals, 1, childrel, parentrel));
+			quals = list_concat(quals, own_partition_quals(parentrel));
+			if (quals != NIL)
+			{
+				quals = (List *) ddl_fold((Node *) quals);
+				quals = list_make1(make_ands_explicit(quals));
+			}
 		}
+		result = quals != NIL &&
+			is_read_for(ddl, zrel, rel, map_partition_varattnos(quals, 1, rel, parentrel));
 	}
-	if (RelationIsValid(childrel))
-		RelationClose(childrel);
-	if (RelationIsValid(parentrel))
-		RelationClose(parentrel);
-	return result;
-}
-
-/* Would the default partition be read for rows that belong elsewhere now? */
-static bool
-default_is_read(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *dflt, PartitionBoundSpec *bound)
-{
-	Relation	parentrel = RelationIdGetRelation(parent->relid);
-	Relation	defaultrel = RelationIdGetRelation(dflt->relid);
-	List	   *quals = NIL;
-	bool		result = true;
-
-	if (RelationIsValid(parentrel) && RelationIsValid(defaultrel) &&
-		constraint_of_bounds(parentrel, bound, &quals))
-	{
-		quals = get_proposed_default_constraint(quals);
-		result = is_read_for(ddl, dflt, defaultrel,
-							 map_partition_varattnos(quals, 1, defaultrel, parentrel));
-	}
-	if (RelationIsValid(defaultrel))
-		RelationClose(defaultrel);
+	if (RelationIsValid(rel))
+		RelationClose(rel);
 	if (RelationIsValid(parentrel))
 		RelationClose(parentrel);
 	return result;
@@ -524,7 +508,7 @@ static void
 check_default(ZdmDdl *ddl, ZdmRuleId rule, ZdmRel *parent, ZdmRel *dflt, Node *node,
 			  PartitionBoundSpec *bound)
 {
-	if (dflt == NULL || bound->is_default || !default_is_read(ddl, parent, dflt, bound))
+	if (dflt == NULL || bound->is_default || !is_read_for_bounds(ddl, parent, dflt, bound, true))
 		return;
 	ddl_scan(ddl, dflt);
 	set_maintenance(ddl,
@@ -559,7 +543,7 @@ check_child(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, Node *node,
 	ZdmHazard  *hazard;
 	ListCell   *lc;
 
-	if (child_is_read(ddl, parent, child, bound))
+	if (is_read_for_bounds(ddl, parent, child, bound, false))
 		(void) child_hazard(ddl, parent, child, node,
 							"read all of it to check the partition bounds");
 	if (OidIsValid(indexoid))

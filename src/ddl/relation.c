@@ -147,7 +147,21 @@ ddl_rel(ZdmDdl *ddl, const RangeVar *rv, bool missing_ok)
 	return rel;
 }
 
-/* The same for a qualified name as DROP and COMMENT have it. */
+/*
+ * One of several relations that the statement names; the first of them is
+ * what the statement is about.
+ */
+ZdmRel *
+ddl_rel_listed(ZdmDdl *ddl, const RangeVar *rv)
+{
+	ZdmRel	   *rel = ddl_rel(ddl, rv, false);
+
+	if (rel != NULL && ddl->object == NULL)
+		ddl->object = ddl_rel_describe(rel);
+	return rel;
+}
+
+/* As ddl_rel(), of a qualified name as DROP and COMMENT have it. */
 ZdmRel *
 ddl_rel_by_names(ZdmDdl *ddl, List *names, bool missing_ok)
 {
@@ -201,6 +215,21 @@ ddl_rel_parent(ZdmDdl *ddl, ZdmRel *rel)
 		return NULL;
 	parent = get_partition_parent(rel->relid, true);
 	return OidIsValid(parent) ? ddl_rel_by_oid(ddl, parent) : NULL;
+}
+
+/*
+ * The relation without its partitions and children, for statements that do
+ * not descend: the size of the copy is that of the relation alone.
+ */
+ZdmRel *
+ddl_rel_only(const ZdmRel *rel)
+{
+	ZdmRel	   *result = palloc(sizeof(ZdmRel));
+
+	*result = *rel;
+	result->has_children = false;
+	result->size = -1;
+	return result;
 }
 
 ZdmRel *

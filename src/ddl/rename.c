@@ -341,16 +341,6 @@ ddl_rename(ZdmDdl *ddl, Node *node)
 	}
 }
 
-/* The sequences that belong to columns of a table move with it. */
-static void
-lock_owned_sequences(ZdmDdl *ddl, ZdmRel *rel)
-{
-	ListCell   *lc;
-
-	foreach(lc, getOwnedSequences(rel->relid))
-		ddl_lock(ddl, ddl_rel_by_oid(ddl, lfirst_oid(lc)), AccessExclusiveLock);
-}
-
 static void
 set_relation_schema(ZdmDdl *ddl, AlterObjectSchemaStmt *stmt)
 {
@@ -362,7 +352,7 @@ set_relation_schema(ZdmDdl *ddl, AlterObjectSchemaStmt *stmt)
 	ddl_lock(ddl, rel, AccessExclusiveLock);
 	if (!OidIsValid(rel->relid) || strcmp(rel->nspname, stmt->newschema) == 0)
 		return;
-	lock_owned_sequences(ddl, rel);
+	ddl_lock_owned_sequences(ddl, rel);
 	(void) ddl_hazard(ddl, ZDM_RULE_RENAME_SCHEMA, rel, (Node *) stmt, NULL,
 					  "moving %s to schema \"%s\" would break clients that still use the old name",
 					  ddl_rel_describe(rel), stmt->newschema);

@@ -122,21 +122,29 @@ not_null_columns(Node *expr, List *columns)
 	return columns;
 }
 
+/* name may be NULL: the server makes one up */
+static ZdmScriptCon *
+add_constraint(ZdmScriptRel *rel, const char *name)
+{
+	ZdmScriptCon *entry = palloc0(sizeof(ZdmScriptCon));
+
+	entry->name = name != NULL ? pstrdup(name) : NULL;
+	rel->constraints = lappend(rel->constraints, entry);
+	return entry;
+}
+
 static void
 apply_constraint(ZdmScriptRel *rel, const Constraint *con)
 {
-	ZdmScriptCon *entry = palloc0(sizeof(ZdmScriptCon));
+	ZdmScriptCon *entry = add_constraint(rel, con->conname);
 	ListCell   *lc;
 
-	entry->name = con->conname != NULL ? pstrdup(con->conname) : NULL;
 	entry->is_valid = !con->skip_validation;
 	if (con->contype == CONSTR_CHECK)
 	{
 		entry->not_null_columns = not_null_columns(con->raw_expr, NIL);
 		entry->check = copyObject(con->raw_expr);
 	}
-	rel->constraints = lappend(rel->constraints, entry);
-
 	if (con->contype == CONSTR_PRIMARY)
 	{
 		foreach(lc, con->keys)
@@ -250,11 +258,7 @@ apply_drop_constraint(ZdmScriptRel *changes, const char *name)
 	ZdmScriptCon *con = ddl_script_con(changes, name);
 
 	if (con == NULL)
-	{
-		con = palloc0(sizeof(ZdmScriptCon));
-		con->name = pstrdup(name);
-		changes->constraints = lappend(changes->constraints, con);
-	}
+		con = add_constraint(changes, name);
 	con->dropped = true;
 }
 
@@ -401,12 +405,8 @@ apply_rename(ZdmDdl *ddl, const RenameStmt *stmt, bool refused)
 			changes = changes_of(ddl->script, rel);
 			if (changes != NULL)
 			{
-				ZdmScriptCon *con = palloc0(sizeof(ZdmScriptCon));
-
 				apply_drop_constraint(changes, stmt->subname);
-				con->name = pstrdup(stmt->newname);
-				con->is_valid = true;
-				changes->constraints = lappend(changes->constraints, con);
+				add_constraint(changes, stmt->newname)->is_valid = true;
 			}
 			break;
 		case OBJECT_TYPE:

@@ -291,13 +291,10 @@ ddl_grant(ZdmDdl *ddl, Node *node)
 			grant_in_schema(ddl, stmt, object, roleids);
 		else if (IsA(object, RangeVar))
 		{
-			ZdmRel	   *rel = ddl_rel(ddl, (RangeVar *) object, false);
+			ZdmRel	   *rel = ddl_rel_listed(ddl, (RangeVar *) object);
 
-			if (rel == NULL)
-				continue;
-			if (ddl->object == NULL)
-				ddl->object = ddl_rel_describe(rel);
-			grant_on_relation(ddl, stmt, rel, roleids);
+			if (rel != NULL)
+				grant_on_relation(ddl, stmt, rel, roleids);
 		}
 		else
 			grant_on_object(ddl, stmt, object, roleids);
