@@ -274,10 +274,26 @@ ALTER TABLE born DROP COLUMN v;
 DROP TABLE born;
 DROP FUNCTION born();
 DROP TABLE IF EXISTS nope;
+-- but not what CASCADE takes with it, if that is older
+CREATE FUNCTION born_function(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+CREATE FUNCTION born_trigger_function() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE SEQUENCE born_sequence;
+SET client_min_messages = error;
+CREATE OR REPLACE VIEW child_view AS SELECT id, a FROM child WHERE born_function(a);
+CREATE TRIGGER born_trigger AFTER INSERT ON child FOR EACH ROW EXECUTE FUNCTION born_trigger_function();
+ALTER TABLE empty_table ALTER id SET DEFAULT nextval('born_sequence');
+ALTER TABLE child ALTER a SET DEFAULT nextval('born_sequence');
+RESET client_min_messages;
+\set VERBOSITY terse
+DROP FUNCTION born_function(int) CASCADE;
+DROP FUNCTION born_trigger_function() CASCADE;
+DROP SEQUENCE born_sequence CASCADE;
+\set VERBOSITY default
 SELECT zdm_end_window('drop');
 -- and without one
 DROP TABLE "Mixed Case";
 ALTER TABLE parent DROP COLUMN note;
+DROP FUNCTION born_function(int) CASCADE;
 
 SET client_min_messages = warning;
 DROP SCHEMA ddl_drop, ddl_drop_empty, "Ddl Drop" CASCADE;

@@ -281,6 +281,7 @@ extern char *ddl_role_names(List *roles);	/* of RoleSpec, quoted for people */
 
 /* depend.c: what goes when objects (ObjectAddress) are dropped */
 extern List *ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade);
+extern List *ddl_sort_objects(List *addresses);
 extern char *ddl_list_objects(List *addresses);
 extern ZdmRel *ddl_part_rel(ZdmDdl *ddl, const ObjectAddress *address);
 

@@ -41,6 +41,12 @@ typedef struct ReachEntry
 	bool		only_cascade;	/* reached by normal dependencies only */
 } ReachEntry;
 
+typedef struct NamedObject
+{
+	ObjectAddress *address;
+	char	   *name;			/* with its kind, for people */
+} NamedObject;
+
 typedef struct Reach
 {
 	ZdmDdl	   *ddl;
@@ -211,6 +217,25 @@ part_relation(const PartCatalog *parts, Oid objectid)
 	return result;
 }
 
+/*
+ * The relation that a trigger, default, rule, policy or the like is part of;
+ * NULL if the object is no part of one.
+ */
+ZdmRel *
+ddl_part_rel(ZdmDdl *ddl, const ObjectAddress *address)
+{
+	for (int i = 0; i < lengthof(part_catalogs); i++)
+	{
+		Oid			relid;
+
+		if (part_catalogs[i].class != address->classId)
+			continue;
+		relid = part_relation(&part_catalogs[i], address->objectId);
+		return OidIsValid(relid) ? ddl_rel_by_oid(ddl, relid) : NULL;
+	}
+	return NULL;
+}
+
 /* The locks that the server takes when it really drops the object. */
 static void
 lock_dropped(ZdmDdl *ddl, const ObjectAddress *object)
@@ -292,26 +317,51 @@ ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade)
 }
 
 static int
-compare_strings(const ListCell *a, const ListCell *b)
+compare_named(const ListCell *a, const ListCell *b)
 {
-	return strcmp(lfirst(a), lfirst(b));
+	return strcmp(((const NamedObject *) lfirst(a))->name,
+				  ((const NamedObject *) lfirst(b))->name);
 }
 
-/*
- * Some objects by name and the number of the others, for a message.  They are
- * sorted: the catalogs give them in whatever order their rows lie.
- */
+/* NamedObjects, sorted: the catalogs give them in whatever order rows lie. */
+static List *
+named_objects(List *addresses)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, addresses)
+	{
+		NamedObject *named = palloc(sizeof(NamedObject));
+
+		named->address = lfirst(lc);
+		named->name = ddl_object_describe(named->address);
+		result = lappend(result, named);
+	}
+	list_sort(result, compare_named);
+	return result;
+}
+
+/* The objects (ObjectAddress) in the order of their kinds and names. */
+List *
+ddl_sort_objects(List *addresses)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, named_objects(addresses))
+		result = lappend(result, ((NamedObject *) lfirst(lc))->address);
+	return result;
+}
+
+/* Some objects by name and the number of the others, for a message. */
 char *
 ddl_list_objects(List *addresses)
 {
 	StringInfoData buf;
-	List	   *names = NIL;
+	List	   *names = named_objects(addresses);
 	int			count = 0;
 	ListCell   *lc;
-
-	foreach(lc, addresses)
-		names = lappend(names, ddl_object_describe(lfirst(lc)));
-	list_sort(names, compare_strings);
 
 	initStringInfo(&buf);
 	foreach(lc, names)
@@ -321,7 +371,8 @@ ddl_list_objects(List *addresses)
 			appendStringInfo(&buf, " and %d more", list_length(names) - count);
 			break;
 		}
-		appendStringInfo(&buf, "%s%s", count > 0 ? ", " : "", (char *) lfirst(lc));
+		appendStringInfo(&buf, "%s%s", count > 0 ? ", " : "",
+						 ((NamedObject *) lfirst(lc))->name);
 		count++;
 	}
 	return buf.data;

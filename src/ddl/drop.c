@@ -12,6 +12,7 @@
 #include "access/htup_details.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_attrdef.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -205,6 +206,114 @@ drop_hazard(ZdmDdl *ddl, const DropStmt *stmt, const DropTarget *target,
 	}
 }
 
+/* The default of a column goes, with the sequence or function in it. */
+static void
+cascade_default(ZdmDdl *ddl, const ObjectAddress *address, Node *node)
+{
+	ObjectAddress column = GetAttrDefaultColumnAddress(address->objectId);
+	ZdmRel	   *rel = NULL;
+	ZdmCol	   *col;
+	ZdmHazard  *hazard;
+
+	if (OidIsValid(column.objectId))
+		rel = ddl_rel_by_oid(ddl, column.objectId);
+	if (rel == NULL)
+		return;
+	col = ddl_col(ddl, rel, ddl_attname(rel, column.objectSubId), true);
+	if (col == NULL)
+		return;
+	hazard = ddl_hazard(ddl, col->not_null ? ZDM_RULE_DROP_DEFAULT_ON_REQUIRED_COLUMN :
+						ZDM_RULE_CHANGE_COLUMN_DEFAULT, rel, node, col->name,
+						"CASCADE would drop the default of column \"%s\" of %s",
+						col->name, ddl_rel_describe(rel));
+	if (hazard != NULL)
+		hazard->rejects_writes = col->not_null;
+}
+
+/* A relation goes, or a column of one. */
+static void
+cascade_relation(ZdmDdl *ddl, const ObjectAddress *address, Node *node)
+{
+	ZdmRel	   *rel = ddl_rel_by_oid(ddl, address->objectId);
+
+	if (rel == NULL)
+		return;
+	if (address->objectSubId != 0)
+	{
+		const char *column = ddl_attname(rel, address->objectSubId);
+
+		(void) ddl_hazard(ddl, ZDM_RULE_DROP_COLUMN, rel, node, column,
+						  "CASCADE would drop column \"%s\" of %s, which clients may still use",
+						  column, ddl_rel_describe(rel));
+	}
+	else
+		(void) ddl_hazard(ddl, rel->relkind == RELKIND_RELATION ||
+						  rel->relkind == RELKIND_PARTITIONED_TABLE ||
+						  rel->relkind == RELKIND_FOREIGN_TABLE ?
+						  ZDM_RULE_DROP_TABLE : ZDM_RULE_DROP_OBJECT_IN_USE,
+						  rel, node, NULL,
+						  "CASCADE would drop %s, which clients may still use",
+						  ddl_rel_describe(rel));
+}
+
+/*
+ * An object that goes with another one has clients of its own: the object
+ * that the statement names may be unknown to the old version, because the
+ * window has made it, and this one may not.
+ */
+static void
+cascade_hazard(ZdmDdl *ddl, const ObjectAddress *address, Node *node)
+{
+	ZdmRel	   *rel;
+	ZdmHazard  *hazard;
+
+	switch (address->classId)
+	{
+		case ConstraintRelationId:
+			return;				/* forbids less: no statement begins to fail */
+		case RelationRelationId:
+			cascade_relation(ddl, address, node);
+			return;
+		case AttrDefaultRelationId:
+			cascade_default(ddl, address, node);
+			return;
+	}
+
+	rel = ddl_part_rel(ddl, address);
+	if (rel != NULL)
+	{
+		hazard = ddl_hazard(ddl, address->classId == PolicyRelationId ?
+							ZDM_RULE_SECURITY_CHANGE : ZDM_RULE_DROP_OBJECT_IN_USE,
+							rel, node, NULL, "CASCADE would drop %s",
+							ddl_object_describe(address));
+		if (hazard != NULL)
+			hazard->subject = *address;
+	}
+	else
+		(void) ddl_object_hazard(ddl, ZDM_RULE_DROP_OBJECT_IN_USE, address, node,
+								 "CASCADE would drop %s, which clients may still use",
+								 ddl_object_describe(address));
+}
+
+/*
+ * The same for all that CASCADE reaches.  What is in a schema goes with it:
+ * of those the schema's own hazard tells.
+ */
+static void
+cascade_hazards(ZdmDdl *ddl, List *addresses, List *schemas, Node *node)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_sort_objects(addresses))
+	{
+		const ObjectAddress *address = lfirst(lc);
+		Oid			nspoid = ddl_object_namespace(address);
+
+		if (!OidIsValid(nspoid) || !list_member_oid(schemas, nspoid))
+			cascade_hazard(ddl, address, node);
+	}
+}
+
 /* DROP ... name, name */
 void
 ddl_drop(ZdmDdl *ddl, Node *node)
@@ -212,6 +321,7 @@ ddl_drop(ZdmDdl *ddl, Node *node)
 	DropStmt   *stmt = (DropStmt *) node;
 	List	   *targets = NIL;
 	List	   *addresses = NIL;
+	List	   *schemas = NIL;
 	const char *also = NULL;
 	StringInfoData object;
 	ListCell   *lc;
@@ -232,6 +342,8 @@ ddl_drop(ZdmDdl *ddl, Node *node)
 		appendStringInfo(&object, "%s%s", object.len > 0 ? ", " : "", target->description);
 		targets = lappend(targets, target);
 		addresses = lappend(addresses, &target->address);
+		if (stmt->removeType == OBJECT_SCHEMA)
+			schemas = lappend_oid(schemas, target->address.objectId);
 	}
 	if (targets == NIL)
 		return;
@@ -252,6 +364,7 @@ ddl_drop(ZdmDdl *ddl, Node *node)
 			ddl->dropped_tables = lappend(ddl->dropped_tables,
 										  makeString(pstrdup(ddl_rel_qualified(target->rel))));
 	}
+	cascade_hazards(ddl, addresses, schemas, node);
 }
 
 /* Does the same ALTER TABLE drop the constraint by name? */
@@ -329,7 +442,7 @@ ddl_shared_parts(const ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum, bool as_sql)
 }
 
 /* What goes with the column, in the table and in its children; notes locks. */
-static char *
+static List *
 column_dependents(ZdmDdl *ddl, ZdmRel *rel, const char *column, bool cascade)
 {
 	List	   *targets = NIL;
@@ -347,8 +460,7 @@ column_dependents(ZdmDdl *ddl, ZdmRel *rel, const char *column, bool cascade)
 		ObjectAddressSubSet(*address, RelationRelationId, member->relid, attnum);
 		targets = lappend(targets, address);
 	}
-	targets = ddl_drop_reach(ddl, targets, cascade);
-	return targets != NIL ? ddl_list_objects(targets) : NULL;
+	return ddl_drop_reach(ddl, targets, cascade);
 }
 
 /* ALTER TABLE ... DROP COLUMN */
@@ -356,7 +468,7 @@ void
 ddl_drop_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
 	ZdmCol	   *col = ddl_col(ddl, rel, cmd->name, cmd->missing_ok);
-	char	   *also = NULL;
+	List	   *also = NIL;
 	char	   *shared;
 
 	/* the children are locked with ONLY too */
@@ -377,8 +489,9 @@ ddl_drop_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 	(void) ddl_hazard(ddl, ZDM_RULE_DROP_COLUMN, rel, (Node *) cmd, col->name,
 					  "dropping column \"%s\" of %s%s would break clients that still use %s",
 					  col->name, ddl_rel_describe(rel),
-					  also ? psprintf(" and what depends on it (%s)", also) : "",
+					  also ? psprintf(" and what depends on it (%s)", ddl_list_objects(also)) : "",
 					  also ? "them" : "it");
+	cascade_hazards(ddl, also, NIL, (Node *) cmd);
 
 	shared = ddl_shared_parts(ddl, rel, col->attnum, false);
 	if (shared != NULL)
