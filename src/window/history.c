@@ -71,7 +71,7 @@ history_record(int64 window_id, const char *command, const char *sql,
 	bool		nulls[Natts_statement] = {0};
 	HeapTuple	tuple;
 
-	values[Anum_statement_id - 1] = Int64GetDatum(ledger_nextval("statement_id_seq"));
+	values[Anum_statement_id - 1] = Int64GetDatum(ledger_new_id());
 	values[Anum_statement_window_id - 1] = Int64GetDatum(window_id);
 	nulls[Anum_statement_window_id - 1] = window_id == 0;
 	values[Anum_statement_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());

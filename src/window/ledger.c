@@ -20,12 +20,12 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
-#include "commands/sequence.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 #include "window/ledger.h"
 
 bool
@@ -109,8 +109,19 @@ ledger_execute(const char *sql, int nargs, const Oid *types, const Datum *values
 	return SPI_processed;
 }
 
+/*
+ * A number that no other row has, greater than those before.  Not from a
+ * sequence: nextval() would change what lastval() tells the client.  It is
+ * the time in microseconds, followed by twelve bits of the process's number.
+ */
 int64
-ledger_nextval(const char *sequence)
+ledger_new_id(void)
 {
-	return nextval_internal(ledger_relid(sequence), false);
+	static int64 last = 0;
+	int64		id = GetCurrentTimestamp() * 4096 + (MyProcPid & 4095);
+
+	while (id <= last)
+		id += 4096;
+	last = id;
+	return id;
 }

@@ -43,7 +43,7 @@ extern void ledger_end(LedgerScope *scope);
 extern uint64 ledger_execute(const char *sql, int nargs, const Oid *types,
 							 const Datum *values, const char *nulls);
 
-/* next value of a sequence of schema zdm */
-extern int64 ledger_nextval(const char *sequence);
+/* a key for a row that is written in a client's session */
+extern int64 ledger_new_id(void);
 
 #endif							/* ZDM_LEDGER_H */
