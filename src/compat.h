@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
 #include "common/relpath.h"
 #include "storage/lock.h"
@@ -334,6 +335,8 @@ compat_is_autovacuum_worker(void)
 static inline bool
 object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 {
+	if (classid == DatabaseRelationId)
+		return pg_database_ownercheck(objectid, roleid);
 	Assert(classid == NamespaceRelationId);
 	return pg_namespace_ownercheck(objectid, roleid);
 }

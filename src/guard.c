@@ -10,7 +10,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
 #include "ddl/ddl.h"
 #include "guc.h"
@@ -26,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "window/ledger.h"
 #include "window/window.h"
 
@@ -36,6 +39,8 @@ typedef struct Guard
 	ZdmDdl		ddl;
 	ZdmPolicy	policy;
 	List	   *judgements;
+	bool		is_futile;		/* refused, but the server has an error of its
+								 * own to raise first */
 	int			attempts;		/* begun so far */
 } Guard;
 
@@ -72,38 +77,138 @@ guard_statement_text(const PlannedStmt *pstmt, const char *query)
 	return pnstrdup(start, length);
 }
 
-/*
- * Would the server itself refuse the statement for want of rights?  Then it
- * shall say so, rather than zdm tell a stranger about the table.
- */
+/* May the user pass on a right on the relation or one of its columns? */
 static bool
-is_strangers_table(const ZdmRel *rel)
+has_grant_option(Oid relid)
+{
+	return pg_class_aclmask(relid, GetUserId(),
+							ACL_GRANT_OPTION_FOR(ACL_ALL_RIGHTS_RELATION), ACLMASK_ANY) != 0 ||
+		pg_attribute_aclcheck_all(relid, GetUserId(),
+								  ACL_GRANT_OPTION_FOR(ACL_ALL_RIGHTS_COLUMN),
+								  ACLMASK_ANY) == ACLCHECK_OK;
+}
+
+/* Has the user no right on the relation that lets him run DDL on it? */
+static bool
+is_strangers_table(const Node *stmt, const ZdmRel *rel)
 {
 	Oid			nspoid;
 
-	if (rel == NULL || !OidIsValid(rel->relid) ||
-		has_privs_of_role(GetUserId(), rel->owner))
+	if (!OidIsValid(rel->relid) || has_privs_of_role(GetUserId(), rel->owner))
 		return false;
 	nspoid = get_rel_namespace(rel->relid);
 	if (OidIsValid(nspoid) &&
 		object_ownercheck(NamespaceRelationId, nspoid, GetUserId()))
 		return false;
+	if (IsA(stmt, GrantStmt))
+		return !has_grant_option(rel->relid);
+	if (IsA(stmt, VacuumStmt) &&
+		object_ownercheck(DatabaseRelationId, MyDatabaseId, GetUserId()))
+		return false;
 	return pg_class_aclmask(rel->relid, GetUserId(),
-							ACL_TRUNCATE | COMPAT_ACL_MAINTAIN, ACLMASK_ANY) == 0;
+							ACL_TRUNCATE | ACL_TRIGGER | COMPAT_ACL_MAINTAIN,
+							ACLMASK_ANY) == 0;
+}
+
+/* The owner of an object that is no relation, or InvalidOid. */
+static Oid
+object_owner(const ObjectAddress *address)
+{
+	AttrNumber	attnum;
+	int			cache;
+	HeapTuple	tuple;
+	bool		isnull = true;
+	Datum		owner = (Datum) 0;
+
+	if (!is_objectclass_supported(address->classId))
+		return InvalidOid;
+	attnum = get_object_attnum_owner(address->classId);
+	cache = get_object_catcache_oid(address->classId);
+	if (attnum == InvalidAttrNumber || cache < 0)
+		return InvalidOid;
+	tuple = SearchSysCache1(cache, ObjectIdGetDatum(address->objectId));
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = SysCacheGetAttr(cache, tuple, attnum, &isnull);
+		ReleaseSysCache(tuple);
+	}
+	return isnull ? InvalidOid : DatumGetObjectId(owner);
+}
+
+/* Is the object another's, in a schema of another? */
+static bool
+is_strangers_object(const ObjectAddress *address)
+{
+	Oid			owner = object_owner(address);
+	Oid			nspoid;
+
+	if (!OidIsValid(owner) || has_privs_of_role(GetUserId(), owner))
+		return false;
+	if (get_object_attnum_namespace(address->classId) == InvalidAttrNumber)
+		return true;
+	nspoid = get_object_namespace(address);
+	return !(OidIsValid(nspoid) &&
+			 object_ownercheck(NamespaceRelationId, nspoid, GetUserId()));
+}
+
+/* DROP OWNED of a role that the user does not belong to */
+static bool
+drops_of_stranger(const DropOwnedStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->roles)
+	{
+		Oid			roleid = get_rolespec_oid(lfirst_node(RoleSpec, lc), true);
+
+		if (OidIsValid(roleid) && !has_privs_of_role(GetUserId(), roleid))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Would the server itself refuse the statement for want of rights?  Then it
+ * shall say so, rather than zdm tell a stranger about the object.
+ */
+static bool
+is_strangers(const Node *stmt, const ZdmHazard *hazard)
+{
+	if (hazard->rel != NULL)
+		return is_strangers_table(stmt, hazard->rel);
+	if (IsA(stmt, DropOwnedStmt))
+		return drops_of_stranger((const DropOwnedStmt *) stmt);
+	if (IsA(stmt, GrantStmt) || !OidIsValid(hazard->subject.objectId))
+		return false;
+	return is_strangers_object(&hazard->subject);
 }
 
 static List *
-without_strangers(List *hazards)
+without_strangers(const ZdmDdl *ddl)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
 
-	foreach(lc, hazards)
+	foreach(lc, ddl->hazards)
 	{
-		if (!is_strangers_table(((ZdmHazard *) lfirst(lc))->rel))
+		if (!is_strangers(ddl->stmt, lfirst(lc)))
 			result = lappend(result, lfirst(lc));
 	}
 	return result;
+}
+
+/*
+ * Does the statement name what does not exist, so that the server raises an
+ * error before it has done anything?  An ALTER TABLE of several commands may
+ * have done some.
+ */
+static bool
+names_undefined(const ZdmDdl *ddl)
+{
+	if (ddl->undefined == NULL || ddl->runs_alone)
+		return false;
+	return !IsA(ddl->stmt, AlterTableStmt) ||
+		list_length(((const AlterTableStmt *) ddl->stmt)->cmds) == 1;
 }
 
 /* Find out what the statement does and judge it; raises the refusal. */
@@ -122,13 +227,14 @@ judge(Guard *guard)
 	ddl->in_block = IsInTransactionBlock(guard->utility.context == PROCESS_UTILITY_TOPLEVEL);
 	ddl->in_function = guard->utility.context != PROCESS_UTILITY_TOPLEVEL;
 	ddl_analyze(ddl);
-	ddl->hazards = without_strangers(ddl->hazards);
+	ddl->hazards = without_strangers(ddl);
 
 	/* before the windows are read, so that none can open in between */
 	if (zdm_needs_window(ddl))
 		window_hold_off();
 	guard_policy(&guard->policy);
 	guard->judgements = NIL;
+	guard->is_futile = false;
 	if (ddl->hazards == NIL)
 		return;
 
@@ -136,7 +242,8 @@ judge(Guard *guard)
 	verdict = zdm_strictest(guard->judgements);
 	if (verdict == ZDM_VERDICT_REFUSE && guard->policy.open_windows != NULL)
 		window_report_undecided(guard->policy.open_windows);
-	if (verdict == ZDM_VERDICT_REFUSE)
+	guard->is_futile = verdict == ZDM_VERDICT_REFUSE && names_undefined(ddl);
+	if (verdict == ZDM_VERDICT_REFUSE && !guard->is_futile)
 		zdm_report_refusal(&guard->policy, ddl, guard->judgements);
 	if (guard->attempts <= 1)
 		zdm_report_warnings(&guard->policy, ddl, guard->judgements);
@@ -189,11 +296,20 @@ note_done(Guard *guard)
 	transaction_note(&guard->ddl);
 }
 
+/* What of all that the statement makes is new to old clients? */
+static BornScope
+born_scope(const Guard *guard)
+{
+	if (guard->policy.window_id == 0 || guard->ddl.replaces)
+		return BORN_NOTHING;
+	return guard->ddl.rebuilds ? BORN_COLUMNS : BORN_ALL;
+}
+
 /* Run the statement once.  It has been judged in this very transaction. */
 static void
 run_once(Guard *guard)
 {
-	bool		was_collecting = born_start(guard->policy.window_id != 0);
+	BornScope	outer = born_start(born_scope(guard));
 	bool		waits_long = guard->ddl.runs_alone && !guard->ddl.commits;
 	int			lock_timeout = LockTimeout;
 
@@ -211,9 +327,11 @@ run_once(Guard *guard)
 	{
 		if (waits_long)
 			LockTimeout = lock_timeout;
-		born_restore(was_collecting);
+		born_restore(outer);
 	}
 	PG_END_TRY();
+	if (guard->is_futile)		/* it was there after all */
+		zdm_report_refusal(&guard->policy, &guard->ddl, guard->judgements);
 	note_done(guard);
 }
 

@@ -27,6 +27,28 @@ drop_required_default(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 		hazard->rejects_writes = true;
 }
 
+/*
+ * Does the same ALTER TABLE give the column another default, or let it be
+ * NULL?  Defaults are dropped before any is set.
+ */
+static bool
+is_default_replaced(const ZdmDdl *ddl, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl->alter->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->name == NULL || strcmp(cmd->name, column) != 0)
+			continue;
+		if (cmd->subtype == AT_DropNotNull ||
+			(cmd->subtype == AT_ColumnDefault && !ddl_expr_is_null_constant(cmd->def)))
+			return true;
+	}
+	return false;
+}
+
 /* ALTER COLUMN ... SET DEFAULT, DROP DEFAULT */
 static void
 alter_default(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
@@ -35,6 +57,8 @@ alter_default(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 	ZdmCol	   *col = ddl_alter_col(ddl, rel, cmd->name, false);
 
 	if (col == NULL || (drops && !col->has_default))
+		return;
+	if (drops && col->not_null && is_default_replaced(ddl, cmd->name))
 		return;
 	if (drops && col->not_null)
 		drop_required_default(ddl, rel, cmd);
@@ -62,6 +86,7 @@ ddl_set_expression(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
 	ZdmCol	   *col = ddl_alter_col(ddl, rel, cmd->name, false);
 
+	ddl->rebuilds = true;
 	if (col == NULL)
 		return;
 	if (col->generated == ATTRIBUTE_GENERATED_STORED)

@@ -35,6 +35,26 @@ find_constraint(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok, boo
 	return con;
 }
 
+/* Does the same ALTER TABLE add the constraint?  It validates last. */
+static bool
+is_added_here(const ZdmDdl *ddl, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl->alter->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+		Constraint *con;
+
+		if (cmd->subtype != AT_AddConstraint)
+			continue;
+		con = castNode(Constraint, cmd->def);
+		if (con->conname != NULL && strcmp(con->conname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The strongest lock that the transaction holds while it validates. */
 static LOCKMODE
 held_while_validating(ZdmDdl *ddl, ZdmRel *rel, ZdmRel *target)
@@ -53,10 +73,12 @@ held_while_validating(ZdmDdl *ddl, ZdmRel *rel, ZdmRel *target)
 void
 ddl_validate_constraint(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
+	bool		is_added = is_added_here(ddl, cmd->name);
 	bool		in_script;
-	ZdmConstraint *con = find_constraint(ddl, rel, cmd->name, false, &in_script);
+	ZdmConstraint *con = find_constraint(ddl, rel, cmd->name, is_added, &in_script);
 	ZdmRel	   *target = NULL;
 
+	in_script |= con == NULL && is_added;
 	if ((con == NULL && !in_script) || (con != NULL && (con->is_valid || !con->is_enforced)))
 		return;
 	ddl_scan(ddl, rel);

@@ -279,7 +279,7 @@ ddl_note_brief_lock(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const char *wh
 static void
 change_owner(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
-	if (get_rolespec_oid(cmd->newowner, true) == rel->owner)
+	if (ddl_role(ddl, cmd->newowner) == rel->owner)
 		return;
 	ddl_hazard(ddl, ZDM_RULE_SECURITY_CHANGE, rel, (Node *) cmd, NULL,
 			   "another owner of %s could take the rights of clients that still use it",
@@ -307,9 +307,11 @@ static void
 set_access_method(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
 	const char *name = cmd->name ? cmd->name : default_table_access_method;
+	Oid			amoid = get_table_am_oid(name, true);
 
-	if (!RELKIND_HAS_STORAGE(rel->relkind) ||
-		get_table_am_oid(name, true) == rel->amoid)
+	if (!OidIsValid(amoid))
+		ddl_undefined(ddl, "access method \"%s\" does not exist", name);
+	if (!RELKIND_HAS_STORAGE(rel->relkind) || amoid == rel->amoid)
 		return;
 	ddl_rewrite(ddl, rel);
 	ddl_lock_hazard(ddl, ZDM_RULE_SET_ACCESS_METHOD, rel, (Node *) cmd, NULL,
@@ -321,10 +323,16 @@ static void
 move_relation(ZdmDdl *ddl, ZdmRel *rel, Node *node, Oid tablespace)
 {
 	Oid			current = OidIsValid(rel->tablespace) ? rel->tablespace : MyDatabaseTableSpace;
+	ZdmRel	   *table;
 
 	if (!RELKIND_HAS_STORAGE(rel->relkind) || current == tablespace)
 		return;
 	ddl_rewrite(ddl, rel);
+
+	/* the index of an empty table has a page, but nothing worth a word */
+	table = rel->relkind == RELKIND_INDEX ? ddl_index_table(ddl, rel) : NULL;
+	if (table != NULL && ddl_rel_size(ddl, ddl_rel_only(table)) == 0)
+		return;
 	ddl_lock_hazard(ddl, ZDM_RULE_SET_TABLESPACE, rel, node, NULL,
 					"SET TABLESPACE would copy all of %s", ddl_rel_describe(rel));
 }

@@ -173,17 +173,15 @@ check_proves_not_null(const char *conbin, NullTest *test)
 								true);
 }
 
-/* Does a valid CHECK constraint spare SET NOT NULL its scan? */
-bool
-ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
+/* Does an enforced CHECK constraint keep NULL out?  valid: of all rows. */
+static bool
+check_keeps_null_out(ZdmRel *rel, const ZdmCol *col, bool valid)
 {
 	NullTest   *test;
 	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	bool		proven = false;
 
-	if (rel->script != NULL && ddl_script_proves_not_null(rel, col->name))
-		return true;
 	if (col->attnum == 0 || !OidIsValid(rel->relid))
 		return false;
 
@@ -202,7 +200,7 @@ ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 		Datum		conbin;
 		bool		isnull;
 
-		if (con->contype != CONSTRAINT_CHECK || !con->convalidated ||
+		if (con->contype != CONSTRAINT_CHECK || (valid && !con->convalidated) ||
 			!compat_constraint_is_enforced(con))
 			continue;
 		if (rel->script != NULL)
@@ -218,6 +216,26 @@ ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 	}
 	catalog_scan_end(&scan);
 	return proven;
+}
+
+/* Does a valid CHECK constraint spare SET NOT NULL its scan? */
+bool
+ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
+{
+	if (rel->script != NULL && ddl_script_proves_not_null(rel, col->name))
+		return true;
+	return check_keeps_null_out(rel, col, true);
+}
+
+/*
+ * Is NULL rejected already in each row that is written, so that NOT NULL
+ * takes nothing from any client?
+ */
+bool
+ddl_col_rejects_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
+{
+	return col->not_null || ddl_col_proven_not_null(ddl, rel, col) ||
+		check_keeps_null_out(rel, col, false);
 }
 
 /*

@@ -454,6 +454,7 @@ ddl_alter_column_type(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 	FoundDependents found = {0};
 	ListCell   *lc;
 
+	ddl->rebuilds = true;
 	change.col = ddl_col(ddl, rel, cmd->name, false);
 	if (change.col == NULL ||
 		!resolve_change(ddl, castNode(ColumnDef, cmd->def), &change) ||

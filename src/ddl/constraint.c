@@ -91,6 +91,26 @@ not_null_is_unproven(ZdmDdl *ddl, ZdmRel *rel, const char *column)
 	return false;
 }
 
+/* Does the relation, with all its children, reject NULL in the column now? */
+static bool
+null_is_rejected(ZdmDdl *ddl, ZdmRel *rel, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_tree(ddl, rel))
+	{
+		ZdmRel	   *member = lfirst(lc);
+		ZdmCol	   *col = ddl_col(ddl, member, column, true);
+
+		if (member->relkind == RELKIND_PARTITIONED_TABLE)
+			continue;
+		if (col == NULL || !ddl_col_rejects_null(ddl, member, col) ||
+			drops_check_of(ddl, member, col))
+			return false;
+	}
+	return true;
+}
+
 /* ALTER COLUMN ... SET NOT NULL, and the NOT NULL constraints of 18 */
 void
 ddl_set_not_null(ZdmDdl *ddl, ZdmRel *rel, Node *node, const char *column)
@@ -107,6 +127,8 @@ ddl_set_not_null(ZdmDdl *ddl, ZdmRel *rel, Node *node, const char *column)
 						"setting column \"%s\" NOT NULL would read all of %s",
 						column, ddl_rel_describe(rel));
 	}
+	if (null_is_rejected(ddl, rel, column))
+		return;
 	ddl_rejects_old_writers(ddl, rel, node, list_make1(makeString(unconstify(char *, column))),
 							CONSTR_NOTNULL, NULL,
 							psprintf("NOT NULL of column \"%s\"", column));
@@ -205,6 +227,7 @@ use_index(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 	RangeVar	rv = {.type = T_RangeVar};
 	ZdmRel	   *indexrel;
 	List	   *columns;
+	List	   *rejected = NIL;
 	ListCell   *lc;
 
 	rv.schemaname = unconstify(char *, rel->nspname);
@@ -222,6 +245,13 @@ use_index(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 	{
 		const char *column = strVal(lfirst(lc));
 
+		if (!null_is_rejected(ddl, rel, column))
+			rejected = lappend(rejected, lfirst(lc));
+	}
+	foreach(lc, columns)
+	{
+		const char *column = strVal(lfirst(lc));
+
 		if (!not_null_is_unproven(ddl, rel, column))
 			continue;
 		ddl_scan(ddl, rel);
@@ -230,8 +260,9 @@ use_index(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 						con->indexname, ddl_rel_describe(rel), column);
 		break;
 	}
-	ddl_rejects_old_writers(ddl, rel, (Node *) con, columns, CONSTR_NOTNULL, NULL,
-							describe(con));
+	if (rejected != NIL)
+		ddl_rejects_old_writers(ddl, rel, (Node *) con, rejected, CONSTR_NOTNULL, NULL,
+								describe(con));
 }
 
 /* ADD EXCLUDE */

@@ -397,6 +397,8 @@ ddl_create_trigger(ZdmDdl *ddl, Node *node)
 	foreach(lc, stmt->columns)
 		(void) ddl_col(ddl, rel, strVal(lfirst(lc)), false);
 	check_function_exists(ddl, stmt->funcname);
+	ddl->replaces = stmt->replace &&
+		OidIsValid(ddl_rel_part_oid(rel, OBJECT_TRIGGER, stmt->trigname));
 
 	if (stmt->row && rel->relkind == RELKIND_PARTITIONED_TABLE)
 		ddl_lock_tree(ddl, rel, ShareRowExclusiveLock);
@@ -419,6 +421,8 @@ ddl_create_rule(ZdmDdl *ddl, Node *node)
 	if (rel == NULL)
 		return;
 	ddl->object = psprintf("rule \"%s\" on %s", stmt->rulename, ddl_rel_describe(rel));
+	ddl->replaces = stmt->replace &&
+		OidIsValid(ddl_rel_part_oid(rel, OBJECT_RULE, stmt->rulename));
 	ddl_lock(ddl, rel, AccessExclusiveLock);
 	(void) ddl_hazard(ddl, ZDM_RULE_TRIGGER_CHANGE, rel, node, NULL,
 					  "statements of running clients on %s would be rewritten by rule \"%s\"",
@@ -482,6 +486,7 @@ ddl_create_function(ZdmDdl *ddl, Node *node)
 {
 	List	   *funcname;
 	Oid			funcoid;
+	ObjectAddress address;
 	ZdmHazard  *hazard;
 
 	if (IsA(node, AlterFunctionStmt))
@@ -504,11 +509,16 @@ ddl_create_function(ZdmDdl *ddl, Node *node)
 	if (!OidIsValid(funcoid))
 		return;
 
-	hazard = ddl_hazard(ddl, ZDM_RULE_CREATE_OR_REPLACE_FUNCTION, NULL, node, NULL,
-						"clients would call the new definition of function %s at once",
-						format_procedure(funcoid));
-	hazard->name = format_procedure(funcoid);
-	ObjectAddressSet(hazard->subject, ProcedureRelationId, funcoid);
+	ddl->replaces = true;
+	ObjectAddressSet(address, ProcedureRelationId, funcoid);
+	hazard = ddl_object_hazard(ddl, ZDM_RULE_CREATE_OR_REPLACE_FUNCTION, &address, node,
+							   "clients would call the new definition of function %s at once",
+							   format_procedure(funcoid));
+	if (hazard != NULL)
+	{
+		hazard->object = ddl->object;
+		hazard->name = format_procedure(funcoid);
+	}
 }
 
 /* Give an element of CREATE SCHEMA the schema that it is made in. */

@@ -179,6 +179,10 @@ typedef struct ZdmDdl
 								 * for the lock budget */
 	bool		commits;		/* commits by itself, but takes locks that block
 								 * others: the lock budget bounds each wait */
+	bool		replaces;		/* what it makes takes the place of an object
+								 * that was there: CREATE OR REPLACE, REINDEX */
+	bool		rebuilds;		/* likewise its indexes and constraints: ALTER
+								 * COLUMN TYPE */
 	List	   *hazards;		/* ZdmHazard */
 	const char *undefined;		/* what does not exist, or NULL */
 	List	   *fk_targets;		/* Oids of existing tables that its FKs
@@ -243,6 +247,7 @@ extern ZdmCol *ddl_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_
 extern const char *ddl_attname(ZdmRel *rel, AttrNumber attnum);
 extern Node *ddl_col_stored_default(const ZdmRel *rel, const ZdmCol *col);
 extern bool ddl_col_proven_not_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col);
+extern bool ddl_col_rejects_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col);
 extern bool ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *typmod);
 extern bool ddl_type_is_serial(const TypeName *typname);
 extern bool ddl_domain_has_constraints(Oid typid);

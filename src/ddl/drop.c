@@ -71,6 +71,43 @@ is_relation_part_type(ObjectType type)
 	}
 }
 
+/* Is it a relation of the kind that the DROP says?  The server asks, too. */
+static bool
+is_of_kind(ObjectType type, char relkind)
+{
+	switch (type)
+	{
+		case OBJECT_TABLE:
+			return relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
+		case OBJECT_VIEW:
+			return relkind == RELKIND_VIEW;
+		case OBJECT_MATVIEW:
+			return relkind == RELKIND_MATVIEW;
+		case OBJECT_SEQUENCE:
+			return relkind == RELKIND_SEQUENCE;
+		default:
+			return relkind == RELKIND_FOREIGN_TABLE;
+	}
+}
+
+static const char *
+kind_name(ObjectType type)
+{
+	switch (type)
+	{
+		case OBJECT_TABLE:
+			return "a table";
+		case OBJECT_VIEW:
+			return "a view";
+		case OBJECT_MATVIEW:
+			return "a materialized view";
+		case OBJECT_SEQUENCE:
+			return "a sequence";
+		default:
+			return "a foreign table";
+	}
+}
+
 /* Look an object up; NULL if it is not there, or only in the script. */
 static DropTarget *
 drop_target(ZdmDdl *ddl, const DropStmt *stmt, Node *object)
@@ -83,6 +120,12 @@ drop_target(ZdmDdl *ddl, const DropStmt *stmt, Node *object)
 		target->rel = ddl_rel_by_names(ddl, (List *) object, stmt->missing_ok);
 		if (target->rel == NULL || !OidIsValid(target->rel->relid))
 			return NULL;
+		if (!is_of_kind(stmt->removeType, target->rel->relkind))
+		{
+			ddl_undefined(ddl, "\"%s\" is not %s", target->rel->relname,
+						  kind_name(stmt->removeType));
+			return NULL;
+		}
 		ObjectAddressSet(target->address, RelationRelationId, target->rel->relid);
 		target->description = ddl_rel_describe(target->rel);
 		return target;

@@ -291,6 +291,11 @@ ddl_create_index(ZdmDdl *ddl, Node *node)
 		return;
 	ddl->object = ddl_rel_describe(rel);
 	check_index_columns(ddl, rel, stmt);
+	if (ddl->undefined != NULL)
+	{
+		ddl_lock(ddl, rel, mode);
+		return;					/* the server's error, found before a build */
+	}
 
 	if (stmt->idxname != NULL)
 	{
@@ -663,6 +668,7 @@ ddl_reindex(ZdmDdl *ddl, Node *node)
 	ReindexStmt *stmt = castNode(ReindexStmt, node);
 	bool		concurrent = ddl_option_is_on(stmt->params, "concurrently", false);
 
+	ddl->replaces = true;
 	if (stmt->relation != NULL)
 		reindex_relation(ddl, stmt, concurrent);
 	else

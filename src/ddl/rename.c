@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
+#include "ddl/script.h"
 #include "nodes/makefuncs.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -341,6 +342,15 @@ ddl_rename(ZdmDdl *ddl, Node *node)
 	}
 }
 
+/* Note a schema that is not there, neither here nor in the script. */
+static void
+check_schema_exists(ZdmDdl *ddl, const char *nspname)
+{
+	if (!OidIsValid(LookupNamespaceNoError(nspname)) &&
+		!(ddl->script != NULL && ddl_script_has_schema(ddl->script, nspname)))
+		ddl_undefined(ddl, "schema \"%s\" does not exist", nspname);
+}
+
 static void
 set_relation_schema(ZdmDdl *ddl, AlterObjectSchemaStmt *stmt)
 {
@@ -350,6 +360,7 @@ set_relation_schema(ZdmDdl *ddl, AlterObjectSchemaStmt *stmt)
 		return;
 	ddl->object = ddl_rel_describe(rel);
 	ddl_lock(ddl, rel, AccessExclusiveLock);
+	check_schema_exists(ddl, stmt->newschema);
 	if (!OidIsValid(rel->relid) || strcmp(rel->nspname, stmt->newschema) == 0)
 		return;
 	ddl_lock_owned_sequences(ddl, rel);
@@ -394,6 +405,7 @@ ddl_set_schema(ZdmDdl *ddl, Node *node)
 	if (!ddl_object(ddl, stmt->objectType, stmt->object, stmt->missing_ok, &address))
 		return;
 	ddl->object = ddl_object_describe(&address);
+	check_schema_exists(ddl, stmt->newschema);
 	if (stmt->objectType == OBJECT_EXTENSION)
 		lock_extension_members(ddl, address.objectId);
 	else

@@ -339,6 +339,7 @@ ddl_alter_composite(ZdmDdl *ddl, ZdmRel *rel, AlterTableStmt *stmt)
 	{
 		AlterTableCmd *cmd = lfirst(lc);
 
+		ddl->rebuilds |= cmd->subtype == AT_AlterColumnType;
 		alter_attribute(ddl, rel, cmd);
 		/* without CASCADE a table of the type makes the statement fail */
 		if (cmd->behavior == DROP_CASCADE && tables == NIL)

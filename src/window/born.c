@@ -60,7 +60,7 @@ enum
 
 static object_access_hook_type prev_object_access_hook = NULL;
 
-static bool collecting = false;
+static BornScope collecting = BORN_NOTHING;
 
 /*
  * ObjectAddress.  A command that commits in between, as CREATE INDEX
@@ -99,6 +99,15 @@ is_of_interest(Oid classid)
 	}
 }
 
+/* Is the object, just made, one to be written down? */
+static bool
+is_in_scope(Oid classid, int subid)
+{
+	if (collecting == BORN_COLUMNS)
+		return classid == RelationRelationId && subid != 0;
+	return collecting == BORN_ALL && is_of_interest(classid);
+}
+
 static void
 born_object_access(ObjectAccessType access, Oid classid, Oid objid, int subid,
 				   void *arg)
@@ -106,7 +115,7 @@ born_object_access(ObjectAccessType access, Oid classid, Oid objid, int subid,
 	if (prev_object_access_hook)
 		prev_object_access_hook(access, classid, objid, subid, arg);
 
-	if (collecting && access == OAT_POST_CREATE && is_of_interest(classid))
+	if (access == OAT_POST_CREATE && is_in_scope(classid, subid))
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(collected_context);
 		ObjectAddress *address = palloc(sizeof(ObjectAddress));
@@ -125,27 +134,27 @@ born_init(void)
 }
 
 /* Begin to collect, or cease to, for the time of one command. */
-bool
-born_start(bool collect)
+BornScope
+born_start(BornScope scope)
 {
-	bool		previous = collecting;
+	BornScope	previous = collecting;
 
 	if (collected_context == NULL)
 		collected_context = AllocSetContextCreate(TopMemoryContext, "zdm born objects",
 												  ALLOCSET_SMALL_SIZES);
-	if (!previous)
+	if (previous == BORN_NOTHING)
 	{
 		MemoryContextReset(collected_context);
 		collected = NIL;
 	}
-	collecting = collect;
+	collecting = scope;
 	return previous;
 }
 
 void
-born_restore(bool collect)
+born_restore(BornScope scope)
 {
-	collecting = collect;
+	collecting = scope;
 }
 
 /* Is the object written down as born in the window? */

@@ -47,10 +47,18 @@ extern const char *window_open_names(void);
 extern void window_hold_off(void);
 
 /* born.c: objects that came into being in a window */
+typedef enum BornScope
+{
+	BORN_NOTHING,
+	BORN_COLUMNS,				/* not indexes and constraints: they are made
+								 * anew where a column's type changes */
+	BORN_ALL
+} BornScope;
+
 extern void born_init(void);
 extern bool born_in_window(int64 window_id, const ObjectAddress *object);
-extern bool born_start(bool collect);	/* returns the state to restore */
-extern void born_restore(bool collect);
+extern BornScope born_start(BornScope scope);	/* returns what to restore */
+extern void born_restore(BornScope scope);
 extern void born_flush(int64 window_id);
 
 /* protect.c: no drop of the ledger while a window is open */
