@@ -112,6 +112,16 @@ edges(const ObjectAddress *object, bool dependents)
 	return result;
 }
 
+/* Is the relation that the column belongs to among what goes? */
+static ReachEntry *
+reach_find_whole(Reach *reach, const ObjectAddress *object)
+{
+	ObjectAddress whole = *object;
+
+	whole.objectSubId = 0;
+	return hash_search(reach->seen, &whole, HASH_FIND, NULL);
+}
+
 /* Is the object already among what goes, itself or as part of its relation? */
 static ReachEntry *
 reach_find(Reach *reach, const ObjectAddress *object)
@@ -119,12 +129,7 @@ reach_find(Reach *reach, const ObjectAddress *object)
 	ReachEntry *entry = hash_search(reach->seen, object, HASH_FIND, NULL);
 
 	if (entry == NULL && object->objectSubId != 0)
-	{
-		ObjectAddress whole = *object;
-
-		whole.objectSubId = 0;
-		entry = hash_search(reach->seen, &whole, HASH_FIND, NULL);
-	}
+		entry = reach_find_whole(reach, object);
 	return entry;
 }
 
@@ -305,7 +310,10 @@ ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade)
 	{
 		ReachEntry *entry = lfirst(lc);
 
-		if (entry->only_cascade && reach_find(&reach, &entry->object) == entry)
+		/* a column may have been met before its table */
+		if (entry->only_cascade &&
+			(entry->object.objectSubId == 0 ||
+			 reach_find_whole(&reach, &entry->object) == NULL))
 			result = lappend(result, &entry->object);
 	}
 	if (result != NIL && !cascade)
