@@ -135,9 +135,10 @@ advise_rename_column(const ZdmDdl *ddl, const ZdmHazard *hazard)
 		(hazard->rel->relkind != RELKIND_RELATION &&
 		 hazard->rel->relkind != RELKIND_PARTITIONED_TABLE))
 		return pstrdup("Let both versions use the old name until the old one is gone.");
-	return psprintf("Add the new name beside the old one, and let a trigger keep the two equal: ALTER TABLE %s ADD COLUMN %s %s;",
+	return psprintf("Add the new name beside the old one, and let a trigger keep the two equal: ALTER TABLE %s ADD COLUMN %s %s; before the statement runs in the end: ALTER TABLE %s DROP COLUMN %s;",
 					ddl_rel_qualified(hazard->rel), quote_identifier(stmt->newname),
-					format_type_with_typemod(col->typid, col->typmod));
+					format_type_with_typemod(col->typid, col->typmod),
+					ddl_rel_qualified(hazard->rel), quote_identifier(stmt->newname));
 }
 
 /* An updatable view has the new name until the table takes it. */
