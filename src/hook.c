@@ -72,8 +72,8 @@ is_control(NodeTag tag)
  * nor anything on a standby, in single-user mode, or in a database without
  * the extension.
  */
-bool
-hook_is_active(void)
+static bool
+is_active(void)
 {
 	return zdm_guc_mode != ZDM_MODE_OFF &&
 		!creating_extension &&
@@ -112,7 +112,7 @@ zdm_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTre
 	/* the parts of a command that was looked at as a whole come as such */
 	if (is_control(nodeTag(pstmt->utilityStmt)) ||
 		context == PROCESS_UTILITY_SUBCOMMAND ||
-		!hook_is_active())
+		!is_active())
 		hook_run_utility(&utility);
 	else
 		guard_utility(&utility);
@@ -122,7 +122,7 @@ static void
 zdm_ExecutorStart(QueryDesc *queryDesc, int eflags)
 {
 	if (transaction_has_ddl() && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0 &&
-		zdm_guc_max_dml_rows > 0 && hook_is_active())
+		zdm_guc_max_dml_rows > 0 && is_active())
 		dml_check(queryDesc->plannedstmt, queryDesc->sourceText);
 
 	if (prev_ExecutorStart)

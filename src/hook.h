@@ -32,9 +32,6 @@ typedef struct ZdmUtility
 /* hook.c */
 extern void hook_init(void);
 
-/* does zdm look at statements of this session at all? */
-extern bool hook_is_active(void);
-
 /* call the previous hook, or the server's own code */
 extern void hook_run_utility(const ZdmUtility *utility);
 

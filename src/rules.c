@@ -13,8 +13,8 @@
 #include "rules.h"
 
 const ZdmRule zdm_rules[ZDM_RULE_COUNT] = {
-#define ZDM_RULE(id, name, class, severity, plan, description) \
-	{name, ZDM_CLASS_##class, ZDM_SEVERITY_##severity, plan, description},
+#define ZDM_RULE(id, name, class, severity, description) \
+	{name, ZDM_CLASS_##class, ZDM_SEVERITY_##severity, description},
 #include "rules_list.h"
 #undef ZDM_RULE
 };

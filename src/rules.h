@@ -17,7 +17,7 @@
 
 typedef enum ZdmRuleId
 {
-#define ZDM_RULE(id, name, class, severity, plan, description) ZDM_RULE_##id,
+#define ZDM_RULE(id, name, class, severity, description) ZDM_RULE_##id,
 #include "rules_list.h"
 #undef ZDM_RULE
 	ZDM_RULE_COUNT
@@ -28,7 +28,6 @@ typedef struct ZdmRule
 	const char *name;
 	ZdmClass	class;
 	ZdmSeverity severity;		/* when zdm.rules says nothing of it */
-	bool		has_plan;		/* false: no form of the statement is safe */
 	const char *description;	/* one line, for zdm_rules() and the docs */
 } ZdmRule;
 

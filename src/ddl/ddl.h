@@ -142,7 +142,6 @@ typedef struct ZdmXact
 	List	   *locks;			/* ZdmRelLock, held to the end */
 	List	   *fk_targets;		/* Oids of existing tables that FKs of this
 								 * transaction reference */
-	List	   *enum_values;	/* String: labels added */
 	List	   *scanned;		/* Oids of tables that an ALTER TABLE read or
 								 * rewrote */
 	List	   *dropped_tables; /* String: qualified names dropped */
@@ -189,13 +188,11 @@ typedef struct ZdmDdl
 								 * reference */
 	List	   *dropped_tables; /* likewise */
 	List	   *dropped_indexes;	/* likewise */
-	List	   *enum_values;	/* likewise */
 } ZdmDdl;
 
 /* dispatch.c */
 extern void ddl_analyze(ZdmDdl *ddl);
 extern void ddl_analyze_node(ZdmDdl *ddl, Node *stmt);
-extern bool ddl_is_known(NodeTag tag);
 extern bool ddl_is_guarded(NodeTag tag);
 
 /* blocked.c: who is in the way at this moment */
@@ -240,7 +237,6 @@ extern int64 ddl_rel_size(ZdmDdl *ddl, ZdmRel *rel);	/* bytes, whole tree */
 extern bool ddl_rel_is_small(ZdmDdl *ddl, ZdmRel *rel);
 extern const char *ddl_rel_qualified(const ZdmRel *rel);	/* quoted for SQL */
 extern const char *ddl_rel_describe(const ZdmRel *rel); /* table "public.t" */
-extern const char *ddl_relkind_name(char relkind);
 
 /* column.c: columns, types and defaults */
 extern ZdmCol *ddl_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok);
@@ -348,7 +344,6 @@ extern void ddl_alter_column_type(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
 extern void ddl_create_index(ZdmDdl *ddl, Node *stmt);
 extern void ddl_drop_index(ZdmDdl *ddl, DropStmt *stmt);
 extern void ddl_reindex(ZdmDdl *ddl, Node *stmt);
-extern bool ddl_col_default_is_volatile(const ZdmRel *rel, const ZdmCol *col);
 
 /* partition.c */
 extern void ddl_attach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);

@@ -185,13 +185,6 @@ find_entry(NodeTag tag)
 	return &dispatch_table[entry_of_tag[tag] - 1];
 }
 
-/* Has it been decided what to think of this kind of statement? */
-bool
-ddl_is_known(NodeTag tag)
-{
-	return find_entry(tag) != NULL;
-}
-
 /* Can this kind of statement have a hazard or a lock worth looking at? */
 bool
 ddl_is_guarded(NodeTag tag)

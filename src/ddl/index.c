@@ -28,8 +28,8 @@
  * Does the default of an existing column give every row a value of its own?
  * Of a column that the script made it is not known: no.
  */
-bool
-ddl_col_default_is_volatile(const ZdmRel *rel, const ZdmCol *col)
+static bool
+col_default_is_volatile(const ZdmRel *rel, const ZdmCol *col)
 {
 	Node	   *expr;
 
@@ -73,7 +73,7 @@ default_may_collide(const ZdmRel *rel, const ZdmCol *col, bool nulls_not_distinc
 {
 	if (!col->has_default)
 		return nulls_not_distinct;
-	return !ddl_col_default_is_volatile(rel, col);
+	return !col_default_is_volatile(rel, col);
 }
 
 /*

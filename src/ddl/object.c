@@ -201,7 +201,7 @@ ddl_object_rel(ZdmDdl *ddl, Node *object, bool missing_ok)
 							missing_ok);
 }
 
-/* The same for the part of a relation itself; InvalidOid if there is none. */
+/* The part of a relation; InvalidOid if there is none. */
 Oid
 ddl_rel_part_oid(ZdmRel *rel, ObjectType type, const char *name)
 {

@@ -344,8 +344,8 @@ ddl_rel_qualified(const ZdmRel *rel)
 	return quote_qualified_identifier(rel->nspname, rel->relname);
 }
 
-const char *
-ddl_relkind_name(char relkind)
+static const char *
+relkind_name(char relkind)
 {
 	switch (relkind)
 	{
@@ -370,6 +370,6 @@ ddl_relkind_name(char relkind)
 const char *
 ddl_rel_describe(const ZdmRel *rel)
 {
-	return psprintf("%s \"%s.%s\"", ddl_relkind_name(rel->relkind),
+	return psprintf("%s \"%s.%s\"", relkind_name(rel->relkind),
 					rel->nspname, rel->relname);
 }

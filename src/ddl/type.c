@@ -258,7 +258,6 @@ ddl_alter_enum(ZdmDdl *ddl, Node *node)
 		enum_has_label(address.objectId, stmt->newVal);
 	if (exists && stmt->skipIfNewValExists)
 		return;
-	ddl->enum_values = lappend(ddl->enum_values, makeString(pstrdup(stmt->newVal)));
 	hazard = ddl_object_hazard(ddl, ZDM_RULE_ADD_ENUM_VALUE, &address, node,
 							   "clients may read value \"%s\" of %s, which they do not know",
 							   stmt->newVal, ddl->object);

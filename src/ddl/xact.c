@@ -173,8 +173,6 @@ note_found(ZdmXact *xact, const ZdmDdl *ddl)
 	foreach(lc, ddl->dropped_tables)
 		xact->dropped_tables = lappend(xact->dropped_tables,
 									   copyObject(lfirst(lc)));
-	foreach(lc, ddl->enum_values)
-		xact->enum_values = lappend(xact->enum_values, copyObject(lfirst(lc)));
 }
 
 void

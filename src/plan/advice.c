@@ -20,23 +20,9 @@ static const ZdmAdvice *const advice_tables[] = {
 	zdm_table_advice,
 };
 
-/*
- * The safe form of the hazardous statement.  Every rule has its advice; the
- * regression test "rules" sees to that.
- */
-char *
-zdm_advice(const ZdmDdl *ddl, const ZdmHazard *hazard)
-{
-	ZdmAdviceFunc advise = zdm_advice_function(hazard->rule);
-
-	if (advise == NULL)
-		elog(ERROR, "no advice for rule \"%s\"", zdm_rules[hazard->rule].name);
-	return advise(ddl, hazard);
-}
-
 /* The function that advises on a rule, or NULL. */
-ZdmAdviceFunc
-zdm_advice_function(ZdmRuleId rule)
+static ZdmAdviceFunc
+advice_function(ZdmRuleId rule)
 {
 	for (int i = 0; i < lengthof(advice_tables); i++)
 	{
@@ -47,4 +33,18 @@ zdm_advice_function(ZdmRuleId rule)
 		}
 	}
 	return NULL;
+}
+
+/*
+ * The safe form of the hazardous statement.  Every rule has its advice; the
+ * regression test "rules" sees to that.
+ */
+char *
+zdm_advice(const ZdmDdl *ddl, const ZdmHazard *hazard)
+{
+	ZdmAdviceFunc advise = advice_function(hazard->rule);
+
+	if (advise == NULL)
+		elog(ERROR, "no advice for rule \"%s\"", zdm_rules[hazard->rule].name);
+	return advise(ddl, hazard);
 }

@@ -37,7 +37,6 @@ extern const ZdmAdvice zdm_object_advice[];		/* object_advice.c: drop, rename, r
 extern const ZdmAdvice zdm_table_advice[];		/* table_advice.c: whole tables, transactions */
 
 extern char *zdm_advice(const ZdmDdl *ddl, const ZdmHazard *hazard);
-extern ZdmAdviceFunc zdm_advice_function(ZdmRuleId rule);
 
 /* text.c: pieces of SQL */
 extern char *zdm_sql_trim(const char *sql);

@@ -18,19 +18,6 @@
 /* Advice goes into a HINT: of many partitions a few show the pattern. */
 #define MAX_PARTITIONS_SHOWN	16
 
-/* The statement without blanks and semicolon at its end. */
-static char *
-statement_text(const ZdmDdl *ddl)
-{
-	const char *sql = ddl->sql;
-	int			len = strlen(sql);
-
-	while (len > 0 && (sql[len - 1] == ';' || sql[len - 1] == ' ' ||
-					   sql[len - 1] == '\n' || sql[len - 1] == '\t'))
-		len--;
-	return pnstrdup(sql, len);
-}
-
 /* A name for the index on the table, as the server would choose it. */
 static char *
 index_name(const IndexStmt *stmt, const char *relname)
@@ -96,6 +83,14 @@ append_tree(StringInfo buf, ZdmDdl *ddl, const IndexStmt *stmt, const char *defi
 	return shown;
 }
 
+static void
+append_not_shown(StringInfo buf, int shown)
+{
+	if (shown > MAX_PARTITIONS_SHOWN)
+		appendStringInfo(buf, " And so on for %d further partitions.",
+						 shown - MAX_PARTITIONS_SHOWN);
+}
+
 static char *
 partitioned_index(const ZdmDdl *ddl, const ZdmHazard *hazard, const IndexStmt *stmt)
 {
@@ -112,9 +107,7 @@ partitioned_index(const ZdmDdl *ddl, const ZdmHazard *hazard, const IndexStmt *s
 					 ddl_rel_qualified(hazard->rel), definition);
 	shown = append_tree(&buf, &scratch, stmt, definition, hazard->rel,
 						quote_qualified_identifier(hazard->rel->nspname, name), 0);
-	if (shown > MAX_PARTITIONS_SHOWN)
-		appendStringInfo(&buf, " And so on for %d further partitions.",
-						 shown - MAX_PARTITIONS_SHOWN);
+	append_not_shown(&buf, shown);
 	return buf.data;
 }
 
@@ -125,7 +118,7 @@ create_index(const ZdmDdl *ddl, const ZdmHazard *hazard)
 
 	if (hazard->rel->relkind == RELKIND_PARTITIONED_TABLE)
 		return partitioned_index(ddl, hazard, stmt);
-	return psprintf("%s;", zdm_sql_insert_after(statement_text(ddl), "index",
+	return psprintf("%s;", zdm_sql_insert_after(ddl->sql, "index",
 												"CONCURRENTLY"));
 }
 
@@ -163,9 +156,7 @@ reindex_partitions(const ZdmDdl *ddl, ZdmRel *table)
 			appendStringInfo(&buf, "%sREINDEX TABLE CONCURRENTLY %s;",
 							 buf.len > 0 ? " " : "", ddl_rel_qualified(rel));
 	}
-	if (shown > MAX_PARTITIONS_SHOWN)
-		appendStringInfo(&buf, " And so on for %d further partitions.",
-						 shown - MAX_PARTITIONS_SHOWN);
+	append_not_shown(&buf, shown);
 	return buf.data;
 }
 
@@ -193,7 +184,7 @@ static char *
 concurrently_in_transaction(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	return psprintf("Run it as a statement of its own, outside of a transaction block or function: %s;",
-					statement_text(ddl));
+					zdm_sql_trim(ddl->sql));
 }
 
 static char *
@@ -212,7 +203,7 @@ concurrently_unsupported(const ZdmDdl *ddl, const ZdmHazard *hazard)
 			return psprintf("DROP INDEX %s;", hazard->name);
 		case T_RefreshMatViewStmt:
 			return psprintf("Create a unique index on plain columns of %s first, with CREATE UNIQUE INDEX CONCURRENTLY; then: %s;",
-							ddl_rel_qualified(hazard->rel), statement_text(ddl));
+							ddl_rel_qualified(hazard->rel), zdm_sql_trim(ddl->sql));
 		default:
 			return psprintf("ALTER TABLE %s DETACH PARTITION %s;",
 							ddl_rel_qualified(hazard->rel), hazard->name);

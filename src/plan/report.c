@@ -60,8 +60,8 @@ append_lock_facts(StringInfo buf, const ZdmDdl *ddl, ZdmRel *rel)
 }
 
 /* "Rule x: ...": the rule and the facts it rests on, palloc'd. */
-char *
-zdm_report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
+static char *
+report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
 				  const ZdmJudgement *judgement, List *judgements)
 {
 	const ZdmHazard *hazard = judgement->hazard;
@@ -177,7 +177,7 @@ zdm_report_refusal(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 			(errcode(ERRCODE_ZDM_UNSAFE_DDL),
 			 errmsg("%s refused: %s", ddl->command, first->hazard->message),
 			 errdetail("%s", join_reports(policy, ddl, judgements,
-										  ZDM_VERDICT_REFUSE, zdm_report_detail)),
+										  ZDM_VERDICT_REFUSE, report_detail)),
 			 errhint("%s", join_reports(policy, ddl, judgements,
 										ZDM_VERDICT_REFUSE, zdm_report_hint))));
 }
@@ -197,7 +197,7 @@ zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements
 		ereport(WARNING,
 				(errcode(ERRCODE_ZDM_UNSAFE_DDL),
 				 errmsg("unsafe %s: %s", ddl->command, judgement->hazard->message),
-				 errdetail("%s", zdm_report_detail(policy, ddl, judgement, judgements)),
+				 errdetail("%s", report_detail(policy, ddl, judgement, judgements)),
 				 errhint("%s", zdm_report_hint(policy, ddl, judgement, judgements))));
 	}
 }

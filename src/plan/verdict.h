@@ -50,15 +50,12 @@ extern const char *zdm_verdict_name(ZdmVerdict verdict);
 extern bool zdm_needs_window(const ZdmDdl *ddl);
 
 /* report.c */
-extern char *zdm_report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
-							   const ZdmJudgement *judgement, List *judgements);
 extern char *zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 							 const ZdmJudgement *judgement, List *judgements);
 extern void zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl,
 								List *judgements);
 pg_noreturn extern void zdm_report_refusal(const ZdmPolicy *policy, const ZdmDdl *ddl,
 							   List *judgements);
-pg_noreturn extern void zdm_report_ambiguous_window(const char *open_windows);
 extern const char *zdm_lock_name(LOCKMODE mode);
 
 #endif							/* ZDM_VERDICT_H */

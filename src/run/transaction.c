@@ -98,7 +98,6 @@ push_copy(int level)
 	entry->xact.scanned = list_copy(old->scanned);
 	entry->xact.dropped_indexes = list_copy(old->dropped_indexes);
 	entry->xact.dropped_tables = list_copy(old->dropped_tables);
-	entry->xact.enum_values = list_copy(old->enum_values);
 	foreach(lc, old->locks)
 	{
 		ZdmRelLock *lock = palloc(sizeof(ZdmRelLock));
