@@ -65,7 +65,7 @@ check_speed() {
 		check_session "$file" | awk '{ print 10000 / $3 * 1000 }' >>"$report/check.raw"
 	done
 	read -r rate low high < <(summary <"$report/check.raw")
-	judge "zdm_check, statements a second" at_least 30000 "$low" "$high"
+	judge "zdm_check, statements a second" at_least 30000 "$rate" "$low" "$high"
 	row check "script of 10000 statements, statements a second" "$(printf '%.0f' "$rate")" \
 		"$(printf '%.0f to %.0f' "$low" "$high")" "at least 30000" "$verdict"
 	tail -1 "$report/check"
@@ -79,7 +79,7 @@ check_memory() {
 		hwm=$(check_session "$ZDM_WORK/long.sql" | awk '{ print $4 }')
 		megabytes=$(awk -v kb="$hwm" 'BEGIN { printf "%.0f", kb / 1024 }')
 		if [ "$part" = 1 ]; then
-			judge "zdm_check, MB for a script of 10 MB" at_most 200 "$megabytes" "$megabytes"
+			judge "zdm_check, MB for a script of 10 MB" at_most 200 "$megabytes" "$megabytes" "$megabytes"
 			row check "script of 10 MB, memory of the backend at most, MB" "$megabytes" "" \
 				"at most 200" "$verdict"
 		else

@@ -76,9 +76,9 @@ ddl_row() {
 	read -r plain _ < <(awk -v k="$1" '$2 == "plain" && $3 == k { print $4 }' "$report/ddl.raw" | summary)
 	read -r added low high < <(ddl_added "$1" "$2" 4 | summary)
 	read -r processor processor_low processor_high < <(ddl_added "$1" "$2" 5 | summary)
-	judge "time added to ${ddl_name[$1]}, $3" at_most 100 "$low" "$high"
-	[ "$verdict" = missed ] ||
-		judge "processor time added to ${ddl_name[$1]}, $3" at_most 100 "$processor_low" "$processor_high"
+	judge "time added to ${ddl_name[$1]}, $3" at_most 100 "$added" "$low" "$high"
+	[ "$verdict" != met ] ||
+		judge "processor time added to ${ddl_name[$1]}, $3" at_most 100 "$processor" "$processor_low" "$processor_high"
 	row ddl "${ddl_name[$1]}" "$3" "$(printf '%.0f' "$added")" \
 		"$(printf '%.0f to %.0f' "$low" "$high")" \
 		"$(printf '%.0f' "$processor")" "$(printf '%.0f to %.0f' "$processor_low" "$processor_high")" \

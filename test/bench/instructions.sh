@@ -59,7 +59,7 @@ count() {
 per_transaction() {
 	local many=$counted_transactions few first second
 
-	[ "$2" != ddl ] || many=$((many / 10))
+	[ "$2" != ddl ] || many=$((many / 20))
 	few=$((many / 4))
 	count "$1" "$2" "$few" >/dev/null
 	first=$(count "$1" "$2" "$few")
@@ -115,7 +115,7 @@ instructions() {
 		target=${targets[$workload]:-}
 		verdict=
 		[ -z "$target" ] ||
-			judge "instructions, ${counted_name[$workload]}" at_least "$target" "$ratio" "$ratio"
+			judge "instructions, ${counted_name[$workload]}" at_least "$target" "$ratio" "$ratio" "$ratio"
 		row instructions "${counted_name[$workload]}" "${counts[plain]}" "${counts[loaded]}" \
 			"${counts[window]}" "$ratio" "${target:+at least $target}" "$verdict"
 		tail -1 "$report/instructions"

@@ -63,14 +63,14 @@ throughput_row() {
 	read -r ratio low high < <(awk -v w="$1" -v v="$2" '
 		$1 == w && $2 == "plain" { plain = $3 }
 		$1 == w && $2 == v { print $3 / plain }' "$report/throughput.raw" | summary)
-	judge "throughput, $1, $3" at_least "$4" "$low" "$high"
+	judge "throughput, $1, $3" at_least "$4" "$ratio" "$low" "$high"
 	row throughput "$1" "$3" "$(printf '%.3f' "$ratio")" \
 		"$(printf '%.3f to %.3f' "$low" "$high")" "at least $4" "$verdict"
 	tail -1 "$report/throughput"
 }
 
 throughput() {
-	local round workload target
+	local round workload target started=$SECONDS
 
 	warm_up
 	for workload in select-only simple-update; do
@@ -80,6 +80,8 @@ throughput() {
 	for ((round = 0; round < throughput_rounds; round++)); do
 		[ $((round % rounds_of_a_start)) != 0 ] || restart_servers
 		throughput_round "$round" >>"$report/throughput.raw"
+		# on a machine with other work fewer rounds have to do
+		[ "$round" -lt 11 ] || [ $((SECONDS - started)) -lt "$throughput_seconds" ] || break
 	done
 	head_row throughput "pgbench" "zdm" "throughput, ratio to a server without zdm" \
 		"interval" "target" ""

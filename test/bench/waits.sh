@@ -48,8 +48,8 @@ waits() {
 	read -r plain_ms plain_low plain_high < <(summary <"$report/waits.plain.raw")
 	read -r ms low high < <(summary <"$report/waits.loaded.raw")
 	# otherwise nothing was in the way, and nothing was measured
-	judge "longest wait without zdm" at_least 4000 "$plain_low" "$plain_high"
-	judge "longest wait with zdm" at_most 400 "$low" "$high"
+	judge "longest wait without zdm" at_least 4000 "$plain_ms" "$plain_low" "$plain_high"
+	judge "longest wait with zdm" at_most 400 "$ms" "$low" "$high"
 	head_row waits "server" "longest wait of a transaction, ms" "of the rounds" "target" ""
 	row waits "without zdm" "$plain_ms" "$plain_low to $plain_high" "" ""
 	row waits "with zdm" "$ms" "$low to $high" "at most 400" "$verdict"
