@@ -238,6 +238,23 @@ ddl_col_rejects_null(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
 		check_keeps_null_out(rel, col, false);
 }
 
+/* t.c%TYPE, of which the server tells the client when it looks it up. */
+static bool
+type_of_column(ZdmDdl *ddl, const TypeName *typname, Oid *typid)
+{
+	ZdmRel	   *rel = NULL;
+	ZdmCol	   *col = NULL;
+
+	if (list_length(typname->names) > 1)
+		rel = ddl_rel_by_names(ddl, list_truncate(list_copy(typname->names),
+												  list_length(typname->names) - 1), false);
+	if (rel != NULL)
+		col = ddl_col(ddl, rel, strVal(llast(typname->names)), false);
+	if (col != NULL)
+		*typid = col->typid;
+	return col != NULL;
+}
+
 /*
  * Look up a type.  False, with the name noted, if there is none; a type that
  * the script makes is true with *typid InvalidOid.
@@ -250,7 +267,9 @@ ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *typmod)
 	*typid = InvalidOid;
 	*typmod = -1;
 
-	type = LookupTypeName(NULL, typname, typmod, true);
+	if (typname->pct_type)
+		return type_of_column(ddl, typname, typid);
+	type = LookupTypeName(ddl_parsestate(ddl), typname, typmod, true);
 	if (type != NULL)
 	{
 		*typid = typeTypeId(type);

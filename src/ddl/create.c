@@ -452,10 +452,17 @@ function_to_replace(ZdmDdl *ddl, CreateFunctionStmt *stmt)
 	foreach(lc, stmt->parameters)
 	{
 		FunctionParameter *parameter = lfirst_node(FunctionParameter, lc);
+		int32		typmod;
 		Type		type;
 
 		if (parameter->mode == FUNC_PARAM_OUT || parameter->mode == FUNC_PARAM_TABLE)
 			continue;
+		if (parameter->argType->pct_type && nargs < FUNC_MAX_ARGS)
+		{
+			if (!ddl_type(ddl, parameter->argType, &argtypes[nargs++], &typmod))
+				return InvalidOid;
+			continue;
+		}
 		type = LookupTypeName(NULL, parameter->argType, NULL, true);
 		if (type == NULL || nargs >= FUNC_MAX_ARGS)
 		{

@@ -131,7 +131,7 @@ types_exist(ZdmDdl *ddl, List *types)
 
 /* A function, procedure or aggregate; InvalidOid too where several fit. */
 static Oid
-function_oid(ZdmDdl *ddl, ObjectWithArgs *func)
+function_oid(ZdmDdl *ddl, ObjectType type, ObjectWithArgs *func)
 {
 	if (!name_is_usable(func->objname) || !types_exist(ddl, func->objargs))
 		return InvalidOid;
@@ -145,7 +145,7 @@ function_oid(ZdmDdl *ddl, ObjectWithArgs *func)
 						  NameListToString(func->objname));
 		return found != NULL && found->next == NULL ? found->oid : InvalidOid;
 	}
-	return LookupFuncWithArgs(OBJECT_ROUTINE, func, true);
+	return LookupFuncWithArgs(type, func, true);
 }
 
 static Oid
@@ -322,7 +322,7 @@ object_oid(ZdmDdl *ddl, ObjectType type, Node *object, Oid *class)
 		case OBJECT_PROCEDURE:
 		case OBJECT_ROUTINE:
 			*class = ProcedureRelationId;
-			return function_oid(ddl, (ObjectWithArgs *) object);
+			return function_oid(ddl, type, (ObjectWithArgs *) object);
 		case OBJECT_OPERATOR:
 			*class = OperatorRelationId;
 			return operator_oid(ddl, (ObjectWithArgs *) object);

@@ -203,14 +203,14 @@ bound_calls_function(PartitionBoundSpec *bound)
  * that do not fit the partition key.
  */
 static bool
-constraint_of_bounds(Relation parent, PartitionBoundSpec *bound, List **quals)
+constraint_of_bounds(ZdmDdl *ddl, Relation parent, PartitionBoundSpec *bound, List **quals)
 {
 	ParseState *pstate;
 
 	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
 		bound_calls_function(bound))
 		return false;
-	pstate = make_parsestate(NULL);
+	pstate = ddl_parsestate(ddl);
 	bound = transformPartitionBound(pstate, parent, copyObject(bound));
 	free_parsestate(pstate);
 	*quals = get_qual_from_partbound(parent, bound);
@@ -328,6 +328,35 @@ ddl_partition_condition(ZdmRel *parent, PartitionBoundSpec *bound, char **condit
 }
 
 /*
+ * Has the relation each column of the parent?  The server's functions that map
+ * them raise errors that the statement itself would not.
+ */
+static bool
+columns_fit(Relation rel, Relation parent)
+{
+	TupleDesc	desc = RelationGetDescr(parent);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute wanted = TupleDescAttr(desc, i);
+		HeapTuple	tuple;
+		bool		fits;
+
+		if (wanted->attisdropped)
+			continue;
+		tuple = SearchSysCacheAttName(RelationGetRelid(rel), NameStr(wanted->attname));
+		if (!HeapTupleIsValid(tuple))
+			return false;
+		fits = ((Form_pg_attribute) GETSTRUCT(tuple))->atttypid == wanted->atttypid &&
+			((Form_pg_attribute) GETSTRUCT(tuple))->atttypmod == wanted->atttypmod;
+		ReleaseSysCache(tuple);
+		if (!fits)
+			return false;
+	}
+	return true;
+}
+
+/*
  * Would rel be read to prove that its rows fit: into the bounds if it is to be
  * attached to parent, or outside of them if it is the default partition?
  */
@@ -341,7 +370,10 @@ is_read_for_bounds(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *zrel, PartitionBoundSpec
 	bool		result = true;
 
 	if (RelationIsValid(parentrel) && RelationIsValid(rel) &&
-		constraint_of_bounds(parentrel, bound, &quals))
+		!columns_fit(rel, parentrel))
+		result = ddl->script != NULL;	/* which may have made them fit */
+	else if (RelationIsValid(parentrel) && RelationIsValid(rel) &&
+			 constraint_of_bounds(ddl, parentrel, bound, &quals))
 	{
 		if (is_default)
 			quals = get_proposed_default_constraint(quals);
@@ -402,7 +434,8 @@ missing_index(ZdmRel *parent, ZdmRel *child)
 	Relation	childrel = RelationIdGetRelation(child->relid);
 	Oid			result = InvalidOid;
 
-	if (RelationIsValid(parentrel) && RelationIsValid(childrel))
+	if (RelationIsValid(parentrel) && RelationIsValid(childrel) &&
+		columns_fit(childrel, parentrel))
 	{
 		ListCell   *lc;
 

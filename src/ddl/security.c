@@ -18,6 +18,8 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_largeobject.h"
+#include "catalog/pg_largeobject_metadata.h"
 #include "catalog/pg_type.h"
 #include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
@@ -81,19 +83,28 @@ acl_kind(ObjectType type)
 	}
 }
 
+/* Large objects are known by the catalog of their data, which has no owners. */
+static Oid
+catalog_of(const ObjectAddress *address)
+{
+	return address->classId == LargeObjectRelationId ? LargeObjectMetadataRelationId :
+		address->classId;
+}
+
 /* Have any of the roles a right on the object, by grant or by default? */
 static bool
 has_granted_right(ObjectType type, const ObjectAddress *address, List *roleids)
 {
-	AttrNumber	aclnum = get_object_attnum_acl(address->classId);
+	Oid			classid = catalog_of(address);
+	AttrNumber	aclnum = get_object_attnum_acl(classid);
 	Relation	catalog;
 	HeapTuple	tuple;
 	bool		result = false;
 
 	if (aclnum == InvalidAttrNumber)
 		return true;
-	catalog = table_open(address->classId, AccessShareLock);
-	tuple = get_catalog_object_by_oid(catalog, get_object_attnum_oid(address->classId),
+	catalog = table_open(classid, AccessShareLock);
+	tuple = get_catalog_object_by_oid(catalog, get_object_attnum_oid(classid),
 									  address->objectId);
 	if (HeapTupleIsValid(tuple))
 	{
@@ -105,7 +116,7 @@ has_granted_right(ObjectType type, const ObjectAddress *address, List *roleids)
 			acl = DatumGetAclP(datum);
 		else
 		{
-			datum = heap_getattr(tuple, get_object_attnum_owner(address->classId),
+			datum = heap_getattr(tuple, get_object_attnum_owner(classid),
 								 RelationGetDescr(catalog), &isnull);
 			acl = acldefault(acl_kind(type), DatumGetObjectId(datum));
 		}
