@@ -120,6 +120,24 @@ generated_kind(const ColumnDef *def)
 	return '\0';
 }
 
+/* Does the ALTER TABLE under analysis DROP NOT NULL?  It does so first. */
+static bool
+drops_not_null(const ZdmDdl *ddl, const char *name)
+{
+	ListCell   *lc;
+
+	if (ddl->alter == NULL)
+		return false;
+	foreach(lc, ddl->alter->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_DropNotNull && strcmp(cmd->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The column as the commands of this ALTER TABLE find it. */
 ZdmCol *
 ddl_alter_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok)
@@ -128,7 +146,16 @@ ddl_alter_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok)
 	ZdmCol	   *col;
 
 	if (def == NULL)
-		return ddl_col(ddl, rel, name, missing_ok);
+	{
+		ZdmCol	   *before = ddl_col(ddl, rel, name, missing_ok);
+
+		if (before == NULL || !before->not_null || !drops_not_null(ddl, name))
+			return before;
+		col = palloc(sizeof(ZdmCol));
+		*col = *before;
+		col->not_null = false;
+		return col;
+	}
 
 	col = palloc0(sizeof(ZdmCol));
 	col->name = name;

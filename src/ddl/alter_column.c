@@ -72,7 +72,7 @@ alter_default(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 static void
 drop_not_null(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
-	ZdmCol	   *col = ddl_alter_col(ddl, rel, cmd->name, false);
+	ZdmCol	   *col = ddl_col(ddl, rel, cmd->name, false);
 
 	if (col != NULL && col->not_null && !col->is_new)
 		ddl_hazard(ddl, ZDM_RULE_DROP_NOT_NULL, rel, (Node *) cmd, cmd->name,

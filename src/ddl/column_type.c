@@ -235,9 +235,41 @@ index_is_rebuilt(const ZdmIndex *index, AttrNumber attnum, const ZdmTypeChange *
 	return rebuilt;
 }
 
+/* Does the same ALTER TABLE drop the index, with its constraint or a column? */
+static bool
+index_is_dropped(const ZdmDdl *ddl, const ZdmRel *rel, const ZdmIndex *index)
+{
+	ListCell   *lc;
+
+	if (ddl->alter == NULL)
+		return false;
+	foreach(lc, ddl->alter->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+		AttrNumber	attnum;
+
+		if (cmd->subtype == AT_DropConstraint && strcmp(cmd->name, index->name) == 0)
+			return true;
+		if (cmd->subtype != AT_DropColumn)
+			continue;
+		attnum = get_attnum(rel->relid, cmd->name);
+		if (attnum == InvalidAttrNumber)
+			continue;
+		if (bms_is_member(attnum, index->expr_attnums))
+			return true;
+		for (int i = 0; i < index->natts; i++)
+		{
+			if (index->attnums[i] == attnum)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* An index of the table that the change builds anew, or NULL. */
 static const char *
-find_rebuilt_index(ZdmRel *rel, AttrNumber attnum, const ZdmTypeChange *change)
+find_rebuilt_index(const ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum,
+				   const ZdmTypeChange *change)
 {
 	ListCell   *lc;
 
@@ -245,7 +277,7 @@ find_rebuilt_index(ZdmRel *rel, AttrNumber attnum, const ZdmTypeChange *change)
 	{
 		ZdmIndex   *index = lfirst(lc);
 
-		if (index_is_rebuilt(index, attnum, change))
+		if (index_is_rebuilt(index, attnum, change) && !index_is_dropped(ddl, rel, index))
 			return index->name;
 	}
 	return NULL;
@@ -388,7 +420,7 @@ find_dependents(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const ZdmTypeChang
 	if (change->rewrites)
 		return;
 
-	name = find_rebuilt_index(rel, attnum, change);
+	name = find_rebuilt_index(ddl, rel, attnum, change);
 	if (name != NULL && rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
 		ddl_scan(ddl, rel);

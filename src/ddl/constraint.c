@@ -83,7 +83,7 @@ not_null_is_unproven(ZdmDdl *ddl, ZdmRel *rel, const char *column)
 
 		if (is_foreign(member) || member->relkind == RELKIND_PARTITIONED_TABLE)
 			continue;
-		col = ddl_col(ddl, member, column, true);
+		col = ddl_alter_col(ddl, member, column, true);
 		if (col != NULL && !col->not_null &&
 			(!ddl_col_proven_not_null(ddl, member, col) || drops_check_of(ddl, member, col)))
 			return true;
@@ -212,7 +212,7 @@ nullable_columns(ZdmDdl *ddl, ZdmRel *rel, ZdmRel *indexrel)
 
 	foreach(lc, ddl_index_columns(rel, indexrel))
 	{
-		ZdmCol	   *col = ddl_col(ddl, rel, strVal(lfirst(lc)), true);
+		ZdmCol	   *col = ddl_alter_col(ddl, rel, strVal(lfirst(lc)), true);
 
 		if (col != NULL && !col->not_null)
 			columns = lappend(columns, lfirst(lc));
