@@ -1,20 +1,8 @@
 -- ALTER COLUMN ... TYPE: what PostgreSQL rewrites, rebuilds and checks again.
 CREATE SCHEMA ddl_column_type;
-SET search_path = ddl_column_type, public;
+SET search_path = ddl_column_type, fixture, public;
 SET timezone = 'UTC';
 \pset format unaligned
-
--- each line checked by itself, as the first statement of a session
-CREATE FUNCTION check_each(lines text)
-RETURNS TABLE (sql text, object text, rule text, class text, lock_mode text,
-	rewrites boolean, scans boolean, verdict text, message text, hint text)
-LANGUAGE sql AS $$
-	SELECT line, c.object, c.rule, c.class, c.lock_mode, c.rewrites, c.scans,
-		c.verdict, c.message, c.hint
-	FROM regexp_split_to_table(btrim(lines, E'\n'), E'\n') WITH ORDINALITY AS l (line, n),
-		zdm_check(line) WITH ORDINALITY AS c (statement, line_number, command, object, rule,
-			class, lock_mode, rewrites, scans, verdict, message, hint, m)
-	ORDER BY l.n, c.m $$;
 
 SET zdm.mode = off;
 CREATE DOMAIN positive AS int CHECK (VALUE > 0);

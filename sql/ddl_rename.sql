@@ -1,20 +1,8 @@
 -- What ALTER ... RENAME and SET SCHEMA do: who uses the old name, which locks.
 CREATE SCHEMA ddl_rename;
 CREATE SCHEMA ddl_rename_to;
-SET search_path = ddl_rename, public;
+SET search_path = ddl_rename, fixture, public;
 \pset format unaligned
-
--- each line checked by itself, as the first statement of a session
-CREATE FUNCTION check_each(lines text)
-RETURNS TABLE (sql text, object text, rule text, class text, lock_mode text,
-	rewrites boolean, scans boolean, verdict text, message text, hint text)
-LANGUAGE sql AS $$
-	SELECT line, c.object, c.rule, c.class, c.lock_mode, c.rewrites, c.scans,
-		c.verdict, c.message, c.hint
-	FROM regexp_split_to_table(btrim(lines, E'\n'), E'\n') WITH ORDINALITY AS l (line, n),
-		zdm_check(line) WITH ORDINALITY AS c (statement, line_number, command, object, rule,
-			class, lock_mode, rewrites, scans, verdict, message, hint, m)
-	ORDER BY l.n, c.m $$;
 
 CREATE TABLE t (id int PRIMARY KEY, a int, b varchar(20) UNIQUE, k serial,
 	CONSTRAINT t_check CHECK (a > 0));
