@@ -129,11 +129,10 @@ fuzz:
 	test/bin/setup build
 	test/bin/with-cluster test/fuzz/run
 
-#: docs           write docs/rules.md from zdm_rules()
+#: docs           write docs/rules.md from zdm_rules(), and put the tables of docs/ddl.md right
 docs:
 	test/bin/setup build
-	test/bin/with-cluster test/bin/gen-docs >docs/rules.md.new
-	mv docs/rules.md.new docs/rules.md
+	test/bin/with-cluster test/bin/gen-docs --write
 
 #: meta           write the version of zdm.control into META.json
 meta:
