@@ -100,11 +100,12 @@ SELECT decision, rules, sql, role = current_user AS mine, application FROM zdm_h
 
 -- nonsense
 SET zdm.mode = 'nonsense';
-SET zdm.lock_timeout = 0;
 SET zdm.lock_timeout = '1 parsec';
+SET zdm.nonsense = 1;
+\set VERBOSITY sqlstate
+SET zdm.lock_timeout = 0;
 SET zdm.lock_wait_max = -1;
 SET zdm.small_table = '-1';
-SET zdm.nonsense = 1;
 \set VERBOSITY terse
 SET zdm.rules = 'no_such_rule=off';
 SET zdm.rules = 'create_index';
