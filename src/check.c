@@ -312,8 +312,10 @@ zdm_check(PG_FUNCTION_ARGS)
 	check.statement_context = AllocSetContextCreate(script_context, "zdm statement",
 													ALLOCSET_DEFAULT_SIZES);
 	check.script = ddl_script_create(script_context);
-	check.xact = MemoryContextAllocZero(check.xact_context, sizeof(ZdmXact));
 	check.in_block = IsTransactionBlock();
+	oldcontext = MemoryContextSwitchTo(check.xact_context);
+	check.xact = ddl_xact_copy(transaction_state());
+	MemoryContextSwitchTo(oldcontext);
 	guard_policy(&check.policy);
 
 	oldcontext = MemoryContextSwitchTo(script_context);

@@ -136,6 +136,7 @@ check_all_tables(ZdmDdl *ddl, Node *stmt, Oid nspoid)
 	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 	int			found = list_length(ddl->hazards);
+	Oid			own_schema = get_namespace_oid(ZDM_SCHEMA, true);
 
 	catalog_scan_all(&scan, RelationRelationId);
 	while (list_length(ddl->hazards) == found &&
@@ -147,6 +148,7 @@ check_all_tables(ZdmDdl *ddl, Node *stmt, Oid nspoid)
 		CHECK_FOR_INTERRUPTS();
 		if (form->relkind != RELKIND_RELATION ||
 			form->relpersistence != RELPERSISTENCE_PERMANENT ||
+			form->relnamespace == own_schema ||
 			(OidIsValid(nspoid) && form->relnamespace != nspoid))
 			continue;
 		rel = ddl_rel_by_oid(ddl, form->oid);

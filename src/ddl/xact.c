@@ -27,6 +27,28 @@ ddl_xact_lock_on(const ZdmXact *xact, Oid relid)
 	return NoLock;
 }
 
+ZdmXact *
+ddl_xact_copy(const ZdmXact *xact)
+{
+	ZdmXact    *copy = palloc(sizeof(ZdmXact));
+	ListCell   *lc;
+
+	*copy = *xact;
+	copy->fk_targets = list_copy(xact->fk_targets);
+	copy->scanned = list_copy(xact->scanned);
+	copy->dropped_tables = list_copy(xact->dropped_tables);
+	copy->dropped_indexes = list_copy(xact->dropped_indexes);
+	copy->locks = NIL;
+	foreach(lc, xact->locks)
+	{
+		ZdmRelLock *lock = palloc(sizeof(ZdmRelLock));
+
+		*lock = *(ZdmRelLock *) lfirst(lc);
+		copy->locks = lappend(copy->locks, lock);
+	}
+	return copy;
+}
+
 /* A relation whose reads the transaction already blocks, or NULL. */
 static const ZdmRel *
 read_blocked(const ZdmXact *xact, Oid except)

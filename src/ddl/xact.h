@@ -21,6 +21,9 @@ extern void ddl_xact_rules(ZdmDdl *ddl);
  */
 extern void ddl_xact_note(ZdmDdl *ddl, MemoryContext context);
 
+/* a copy in the current memory context, to note more in */
+extern ZdmXact *ddl_xact_copy(const ZdmXact *xact);
+
 /* the lock the transaction already holds on a relation, or NoLock */
 extern LOCKMODE ddl_xact_lock_on(const ZdmXact *xact, Oid relid);
 

@@ -88,23 +88,10 @@ static void
 push_copy(int level)
 {
 	StateEntry *entry = palloc0(sizeof(StateEntry));
-	const ZdmXact *old = transaction_state();
-	ListCell   *lc;
 
 	entry->level = level;
 	entry->below = top;
-	entry->xact.has_ddl = old->has_ddl;
-	entry->xact.fk_targets = list_copy(old->fk_targets);
-	entry->xact.scanned = list_copy(old->scanned);
-	entry->xact.dropped_indexes = list_copy(old->dropped_indexes);
-	entry->xact.dropped_tables = list_copy(old->dropped_tables);
-	foreach(lc, old->locks)
-	{
-		ZdmRelLock *lock = palloc(sizeof(ZdmRelLock));
-
-		*lock = *(ZdmRelLock *) lfirst(lc);
-		entry->xact.locks = lappend(entry->xact.locks, lock);
-	}
+	entry->xact = *ddl_xact_copy(transaction_state());
 	top = entry;
 }
 

@@ -635,8 +635,8 @@ rr  ALTER TABLE t ALTER COLUMN s TYPE varchar(40), ALTER COLUMN n TYPE numeric(2
 RR  ALTER TABLE t ALTER COLUMN s TYPE varchar(40), ALTER COLUMN free TYPE bigint
 RR  ALTER TABLE t ALTER COLUMN free TYPE bigint, ADD COLUMN z int
 RR  ALTER TABLE t DROP COLUMN free, DROP COLUMN uid, ADD COLUMN z int CHECK (z > 0)
-rr  ALTER TABLE t ALTER COLUMN c DROP DEFAULT, ALTER COLUMN c DROP NOT NULL
-rr  ALTER TABLE t ALTER COLUMN c DROP NOT NULL, ALTER COLUMN c DROP DEFAULT
+rw  ALTER TABLE t ALTER COLUMN c DROP DEFAULT, ALTER COLUMN c DROP NOT NULL
+rw  ALTER TABLE t ALTER COLUMN c DROP NOT NULL, ALTER COLUMN c DROP DEFAULT
 rw  ALTER TABLE t ALTER COLUMN c DROP DEFAULT, ALTER COLUMN c SET DEFAULT 9
 eR  ALTER TABLE t RENAME COLUMN a TO b
 ee  CREATE TABLE x1 (LIKE nope)
@@ -854,10 +854,70 @@ $node->safe_psql('postgres',
 	"SET zdm.mode = off; CREATE SCHEMA empty; SET search_path = empty, public;" . objects(0));
 check_context($_) foreach grep { !$_->{window} } @contexts;
 
+# Run SQL in the filled schema; returns what it prints.
+sub filled
+{
+	my ($sql) = @_;
+
+	return $node->safe_psql('postgres',
+		"SET client_min_messages = error; SET search_path = filled, public; $sql");
+}
+
+is( filled(
+		"BEGIN; ALTER TABLE t ADD CONSTRAINT nv CHECK (a > 0) NOT VALID;
+		SELECT rule FROM zdm_check('ALTER TABLE t VALIDATE CONSTRAINT nv') WHERE verdict = 'refuse'"),
+	'validate_while_locked',
+	'zdm_check knows what the transaction has done before');
+
 $node->safe_psql('postgres', "SELECT zdm_begin_window('agreement')");
 $node->safe_psql('postgres',
 	"BEGIN; CREATE SCHEMA born; SET search_path = born, public;" . objects(1) . 'COMMIT;');
 check_context($_) foreach grep { $_->{window} } @contexts;
+
+# What a statement rebuilds or replaces was there before: it is not born.
+filled('REINDEX INDEX CONCURRENTLY t_d_idx');
+filled('ALTER TABLE t ALTER COLUMN s TYPE varchar(60)');
+filled("CREATE OR REPLACE FUNCTION fn() RETURNS int LANGUAGE sql AS 'SELECT 3'");
+filled('CREATE OR REPLACE TRIGGER t_trg BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION trg_fn()');
+foreach my $sql (
+	'DROP INDEX CONCURRENTLY t_d_idx',
+	'DROP INDEX CONCURRENTLY t_s_idx',
+	'DROP FUNCTION fn()',
+	'DROP TRIGGER t_trg ON t')
+{
+	is(filled("SELECT verdict FROM zdm_check('$sql')"), 'refuse', "$sql after a replacement");
+}
+
+# Whom the server would not let has the server's error, who may is guarded.
+sub sqlstate_of
+{
+	my ($role, $sql) = @_;
+	my $stderr = '';
+
+	$node->psql(
+		'postgres', "SET client_min_messages = error; SET search_path = filled, public; SET ROLE $role; $sql",
+		stderr => \$stderr,
+		extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
+	return $stderr =~ /ERROR:\s+(\w{5})/ ? $1 : '';
+}
+
+filled('GRANT USAGE ON SCHEMA filled TO regress_reader, regress_nobody;
+	GRANT SELECT ON nopk TO regress_reader WITH GRANT OPTION;
+	SET ROLE regress_reader; GRANT SELECT ON nopk TO regress_nobody');
+foreach my $sql (
+	'ALTER TABLE t DROP COLUMN a',
+	'CREATE INDEX ON t (a)',
+	'DROP FUNCTION fn()',
+	'DROP TYPE mood CASCADE',
+	'DROP SCHEMA filled CASCADE',
+	'ALTER TYPE mood RENAME TO mood2',
+	'DROP OWNED BY regress_reader',
+	'REVOKE SELECT ON t FROM regress_reader')
+{
+	is(sqlstate_of('regress_nobody', $sql), '42501', "$sql, without the right to");
+}
+is(sqlstate_of('regress_reader', 'REVOKE SELECT ON nopk FROM regress_nobody'),
+	'ZDM01', 'REVOKE by who has only the grant option is guarded');
 
 $node->stop;
 done_testing();
