@@ -42,6 +42,8 @@ typedef struct Guard
 	bool		is_futile;		/* refused, but the server has an error of its
 								 * own to raise first */
 	int			attempts;		/* begun so far */
+	PlannedStmt *pstmt;			/* the statement as it came, for attempts after
+								 * the first; other modules write into theirs */
 } Guard;
 
 /* Collect what verdicts depend on, in this session and now. */
@@ -342,7 +344,10 @@ attempt_once(void *arg)
 	Guard	   *guard = arg;
 
 	if (guard->attempts++ > 0)
+	{
+		guard->utility.pstmt = copyObject(guard->pstmt);
 		judge(guard);
+	}
 	run_once(guard);
 }
 
@@ -382,7 +387,7 @@ asks_not_to_wait(const Node *stmt)
  * Guard one utility statement.  Runs it, or raises why not.
  *
  * Where an attempt is a whole transaction, its abort releases the plan cache
- * entry that may hold the parse tree, so that works on a copy; and all of
+ * entry that may hold the parse tree, so the next ones work on copies; and all of
  * guard lives in the portal's context.
  */
 void
@@ -404,9 +409,7 @@ guard_utility(const ZdmUtility *utility)
 	if (locks != NIL && !asks_not_to_wait(guard->ddl.stmt) &&
 		(can_abort || !guard->ddl.commits))
 	{
-		guard->utility.pstmt = copyObject(utility->pstmt);
-		guard->utility.read_only_tree = true;
-		guard->ddl.stmt = guard->utility.pstmt->utilityStmt;
+		guard->pstmt = copyObject(utility->pstmt);
 		lock_budget_run(attempt_once, guard, locks, can_abort,
 						guard->ddl.xact->locks != NIL, guard->ddl.commits);
 	}

@@ -184,6 +184,14 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 {
 	ErrorData  *volatile error = NULL;
 
+	/*
+	 * In a context of its own, which goes with a failed attempt: that is how
+	 * other modules (pgaudit) learn that what they keep of the command is over.
+	 */
+	MemoryContext context = AllocSetContextCreate(budget->context, "zdm attempt",
+												  ALLOCSET_SMALL_SIZES);
+
+	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
 		if (budget->commits)
@@ -216,7 +224,10 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 	if (is_lock_failure(error))
 		budget->blockers = blockers_find(budget->locks);
 	if (is_lock_failure(error) || !budget->can_abort)
+	{
 		undo(undo_arg);
+		MemoryContextDelete(context);
+	}
 	MemoryContextSwitchTo(budget->context);
 	if (!is_lock_failure(error))
 		ReThrowError(error);
