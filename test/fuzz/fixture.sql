@@ -64,6 +64,7 @@ CREATE RULE customer_rule AS ON DELETE TO empty_table DO INSTEAD NOTHING;
 CREATE POLICY customer_policy ON orders USING (total > 0);
 CREATE STATISTICS customer_stats ON name, email FROM customer;
 CREATE PUBLICATION pub FOR TABLE orders;
+SELECT lo_create(12345);
 CREATE FOREIGN DATA WRAPPER fdw;
 CREATE SERVER server FOREIGN DATA WRAPPER fdw;
 CREATE FOREIGN TABLE foreign_table (a integer) SERVER server;
