@@ -147,28 +147,29 @@ compat_not_null_is_valid(Oid relid, AttrNumber attnum)
 
 /*
  * Commands of ALTER TABLE that exist in some versions only, for a switch over
- * all of them: SET EXPRESSION from 17 on, and what is internal to
- * tablecmds.c and never in a raw parse tree.
+ * all of them.  Each macro stands in a case label, and may be several: those
+ * on generation expressions, with SET EXPRESSION from 17 on; and what is
+ * internal to tablecmds.c and never in a raw parse tree.
  */
 #if PG_VERSION_NUM >= 170000
-#define COMPAT_CASE_AT_SET_EXPRESSION	case AT_SetExpression:
+#define COMPAT_AT_EXPRESSION	AT_DropExpression: case AT_SetExpression
 #else
-#define COMPAT_CASE_AT_SET_EXPRESSION
+#define COMPAT_AT_EXPRESSION	AT_DropExpression
 #endif
 
 #if PG_VERSION_NUM >= 180000
-#define COMPAT_CASES_AT_INTERNAL
+#define COMPAT_AT_INTERNAL		AT_ReAddStatistics
 #elif PG_VERSION_NUM >= 160000
-#define COMPAT_CASES_AT_INTERNAL \
-	case AT_CheckNotNull:
+#define COMPAT_AT_INTERNAL		AT_ReAddStatistics: case AT_CheckNotNull
 #else
-#define COMPAT_CASES_AT_INTERNAL \
+#define COMPAT_AT_INTERNAL \
+	AT_ReAddStatistics: \
 	case AT_CheckNotNull: \
 	case AT_AddColumnRecurse: \
 	case AT_DropColumnRecurse: \
 	case AT_AddConstraintRecurse: \
 	case AT_ValidateConstraintRecurse: \
-	case AT_DropConstraintRecurse:
+	case AT_DropConstraintRecurse
 #endif
 
 /*

@@ -31,6 +31,7 @@ extern void zdm_guc_init(void);
 
 /* from zdm.rules, or the rule's own default */
 extern ZdmSeverity zdm_guc_severity(ZdmRuleId rule);
+
 /* is the rule waived by zdm.allow? */
 extern bool zdm_guc_is_allowed(ZdmRuleId rule);
 

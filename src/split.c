@@ -40,7 +40,7 @@ start_scanner(ZdmSplitter *splitter, int base)
 	MemoryContext oldcontext = MemoryContextSwitchTo(splitter->context);
 
 	splitter->base = base;
-	splitter->scanner = scanner_init(splitter->text + base, &splitter->extra,
+	splitter->scanner = scanner_init(splitter->script + base, &splitter->extra,
 									 &ScanKeywords, ScanKeywordTokens);
 	splitter->extra.escape_string_warning = false;
 	MemoryContextSwitchTo(oldcontext);
@@ -58,7 +58,7 @@ void
 split_begin(ZdmSplitter *splitter, const char *script)
 {
 	memset(splitter, 0, sizeof(ZdmSplitter));
-	splitter->text = script;
+	splitter->script = script;
 	splitter->lines = 1;
 	splitter->context = CurrentMemoryContext;
 	start_scanner(splitter, 0);
@@ -121,7 +121,7 @@ line_of(ZdmSplitter *splitter, int offset)
 {
 	for (; splitter->line_at < offset; splitter->line_at++)
 	{
-		if (splitter->text[splitter->line_at] == '\n')
+		if (splitter->script[splitter->line_at] == '\n')
 			splitter->lines++;
 	}
 	return splitter->lines;
@@ -155,7 +155,7 @@ scan_statement(ZdmSplitter *splitter, Extent *extent)
 		CHECK_FOR_INTERRUPTS();
 		if (token == 0)
 		{
-			extent->end = splitter->base + strlen(splitter->text + splitter->base);
+			extent->end = splitter->base + strlen(splitter->script + splitter->base);
 			extent->is_last = true;
 			extent->is_unbalanced = nesting.parentheses > 0 || nesting.blocks > 0;
 			return;
@@ -166,7 +166,7 @@ scan_statement(ZdmSplitter *splitter, Extent *extent)
 		if (token == '\\' && extent->start < 0)
 		{
 			extent->start = extent->at;
-			extent->end = extent->at + strcspn(splitter->text + extent->at, "\n");
+			extent->end = extent->at + strcspn(splitter->script + extent->at, "\n");
 			extent->is_command = true;
 			return;
 		}
@@ -190,13 +190,13 @@ scan_statement(ZdmSplitter *splitter, Extent *extent)
 static int
 restart_behind_semicolon(ZdmSplitter *splitter, int at)
 {
-	const char *semicolon = strchr(splitter->text + at, ';');
+	const char *semicolon = strchr(splitter->script + at, ';');
 
 	stop_scanner(splitter);
 	if (semicolon == NULL || ++splitter->restarts > MAX_RESTARTS)
-		return at + strlen(splitter->text + at);
-	start_scanner(splitter, semicolon + 1 - splitter->text);
-	return semicolon - splitter->text;
+		return at + strlen(splitter->script + at);
+	start_scanner(splitter, semicolon + 1 - splitter->script);
+	return semicolon - splitter->script;
 }
 
 /* Scan, and return what the scanner objects to, or NULL. */
@@ -229,9 +229,11 @@ scan_safely(ZdmSplitter *splitter, Extent *extent)
 bool
 split_next(ZdmSplitter *splitter, ZdmPiece *piece)
 {
-	Extent		extent = {.start = -1, .at = splitter->next, .semicolon = -1};
+	Extent		extent = {.start = -1};
 	const char *message;
 
+	extent.at = splitter->next;
+	extent.semicolon = -1;
 	if (splitter->scanner == NULL)
 		return false;
 
@@ -239,7 +241,7 @@ split_next(ZdmSplitter *splitter, ZdmPiece *piece)
 	if (message != NULL)
 	{
 		if (extent.start < 0)
-			extent.start = extent.at + strspn(splitter->text + extent.at, " \t\n\r\f");
+			extent.start = extent.at + strspn(splitter->script + extent.at, " \t\n\r\f");
 		extent.end = restart_behind_semicolon(splitter, Max(extent.at, extent.start));
 	}
 	else if (extent.is_command)
@@ -255,9 +257,9 @@ split_next(ZdmSplitter *splitter, ZdmPiece *piece)
 		return false;
 
 	splitter->next = extent.end;
-	if (splitter->text[extent.end] == ';')
+	if (splitter->script[extent.end] == ';')
 		splitter->next++;
-	piece->start = splitter->text + extent.start;
+	piece->start = splitter->script + extent.start;
 	piece->length = extent.end - extent.start;
 	piece->line = line_of(splitter, extent.start);
 	piece->error = message;

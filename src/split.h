@@ -16,7 +16,7 @@
 
 typedef struct ZdmSplitter
 {
-	const char *text;			/* the script */
+	const char *script;
 	int			base;			/* where the scanner's copy of it begins */
 	core_yyscan_t scanner;		/* NULL at the end */
 	core_yy_extra_type extra;

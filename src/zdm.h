@@ -34,7 +34,7 @@ typedef enum ZdmClass
 typedef enum ZdmSeverity
 {
 	ZDM_SEVERITY_OFF,			/* not looked at */
-	ZDM_SEVERITY_NOTE,			/* told by zdm_check, never in the client's way */
+	ZDM_SEVERITY_NOTE,			/* told by zdm_check only */
 	ZDM_SEVERITY_WARN,			/* a WARNING, the statement runs */
 	ZDM_SEVERITY_ERROR			/* refused, rewritten or deferred */
 } ZdmSeverity;

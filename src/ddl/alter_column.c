@@ -81,8 +81,8 @@ drop_not_null(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 }
 
 /* ALTER COLUMN ... SET EXPRESSION, from PostgreSQL 17 on */
-void
-ddl_set_expression(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
+static void
+set_expression(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
 	ZdmCol	   *col = ddl_alter_col(ddl, rel, cmd->name, false);
 
@@ -169,8 +169,11 @@ ddl_alter_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 		case AT_DropNotNull:
 			drop_not_null(ddl, rel, cmd);
 			break;
-		case AT_DropExpression:
-			drop_generation(ddl, rel, cmd, "DROP EXPRESSION");
+		case COMPAT_AT_EXPRESSION:
+			if (cmd->subtype == AT_DropExpression)
+				drop_generation(ddl, rel, cmd, "DROP EXPRESSION");
+			else
+				set_expression(ddl, rel, cmd);
 			break;
 		case AT_DropIdentity:
 			drop_generation(ddl, rel, cmd, "DROP IDENTITY");
@@ -183,7 +186,7 @@ ddl_alter_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 		case AT_SetCompression:
 			if (ddl_alter_col(ddl, rel, cmd->name, false) != NULL)
 				ddl_note_brief_lock(ddl, rel, cmd, cmd->subtype == AT_SetStorage ?
-								"SET STORAGE" : "SET COMPRESSION");
+									"SET STORAGE" : "SET COMPRESSION");
 			break;
 		default:				/* SET STATISTICS and attribute options; by
 								 * number where the column is of an index */

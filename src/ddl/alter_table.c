@@ -85,8 +85,7 @@ command_lock(const AlterTableCmd *cmd)
 		case AT_CookedColumnDefault:
 		case AT_DropNotNull:
 		case AT_SetNotNull:
-			COMPAT_CASE_AT_SET_EXPRESSION
-		case AT_DropExpression:
+		case COMPAT_AT_EXPRESSION:
 		case AT_SetStorage:
 		case AT_SetCompression:
 		case AT_DropColumn:
@@ -123,8 +122,7 @@ command_lock(const AlterTableCmd *cmd)
 		case AT_AddIdentity:
 		case AT_SetIdentity:
 		case AT_DropIdentity:
-		case AT_ReAddStatistics:
-			COMPAT_CASES_AT_INTERNAL
+		case COMPAT_AT_INTERNAL:
 			return AccessExclusiveLock;
 	}
 	return AccessExclusiveLock;
@@ -215,8 +213,7 @@ command_recurses(ZdmDdl *ddl, ZdmRel *rel, const AlterTableCmd *cmd)
 			return !cmd->missing_ok || ddl_col(ddl, rel, cmd->name, true) != NULL;
 		case AT_ColumnDefault:
 		case AT_DropNotNull:
-			COMPAT_CASE_AT_SET_EXPRESSION
-		case AT_DropExpression:
+		case COMPAT_AT_EXPRESSION:
 		case AT_SetStatistics:
 		case AT_SetStorage:
 		case AT_AlterColumnType:
@@ -452,12 +449,9 @@ alter_command(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 		case AT_SetNotNull:
 			ddl_set_not_null(ddl, rel, (Node *) cmd, cmd->name);
 			break;
-			COMPAT_CASE_AT_SET_EXPRESSION
-			ddl_set_expression(ddl, rel, cmd);
-			break;
 		case AT_ColumnDefault:
 		case AT_DropNotNull:
-		case AT_DropExpression:
+		case COMPAT_AT_EXPRESSION:
 		case AT_SetStatistics:
 		case AT_SetOptions:
 		case AT_ResetOptions:
@@ -569,8 +563,7 @@ alter_command(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 		case AT_AddIndexConstraint:
 		case AT_ReAddComment:
 		case AT_ReplaceRelOptions:
-		case AT_ReAddStatistics:
-			COMPAT_CASES_AT_INTERNAL
+		case COMPAT_AT_INTERNAL:
 			break;
 	}
 }

@@ -433,7 +433,7 @@ ddl_create_rule(ZdmDdl *ddl, Node *node)
 static Oid
 function_to_replace(ZdmDdl *ddl, CreateFunctionStmt *stmt)
 {
-	RangeVar	rv = {.type = T_RangeVar,.relpersistence = RELPERSISTENCE_PERMANENT};
+	RangeVar	rv = {.type = T_RangeVar};
 	Oid			argtypes[FUNC_MAX_ARGS];
 	int			nargs = 0;
 	const char *nspname;

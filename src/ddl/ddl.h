@@ -39,8 +39,8 @@ typedef struct ZdmRel
 	char		persistence;
 	bool		is_new;			/* made in this transaction, or earlier in the
 								 * script */
-	bool		is_exempt;		/* new, temporary, or a system catalog: never a
-								 * hazard, its locks do not count */
+	bool		is_exempt;		/* new, temporary, or a system catalog: never
+								 * a hazard, its locks do not count */
 	bool		is_partition;
 	bool		has_children;	/* may have partitions or inheritance children */
 	Oid			owner;
@@ -84,8 +84,7 @@ typedef struct ZdmIndex
 	bool		has_exprs;
 	bool		has_predicate;
 	bool		nulls_not_distinct;
-	Oid			constraint;		/* the constraint it implements, or
-								 * InvalidOid */
+	Oid			constraint;		/* the constraint it implements, or InvalidOid */
 } ZdmIndex;
 
 /* A constraint of an existing relation. */
@@ -126,11 +125,12 @@ typedef struct ZdmHazard
 	ObjectAddress subject;		/* what has to be born in the window for the
 								 * hazard to be void; relation or column by
 								 * default */
-	bool		warn_outside_window;	/* warns only while no window is open: a
-								 * refused maintenance job would be an outage */
-	bool		rejects_writes; /* can reject a write of a client that does not
-								 * know the column: stays a hazard on a column
-								 * born in the window */
+	bool		warn_outside_window;	/* warns only while no window is open:
+										 * a refused maintenance job would be
+										 * an outage */
+	bool		rejects_writes; /* can reject a write of a client that does
+								 * not know the column: stays a hazard on a
+								 * column born in the window */
 	const char *message;		/* one line: what would happen to which object */
 } ZdmHazard;
 
@@ -173,11 +173,12 @@ typedef struct ZdmDdl
 	List	   *locks;			/* ZdmRelLock, one for each existing relation */
 	bool		rewrites;		/* rewrites an existing table */
 	bool		scans;			/* reads all of an existing table */
-	bool		runs_alone;		/* commits by itself or waits long under a weak
-								 * lock (CONCURRENTLY, VACUUM, VALIDATE): not
-								 * for the lock budget */
-	bool		commits;		/* commits by itself, but takes locks that block
-								 * others: the lock budget bounds each wait */
+	bool		runs_alone;		/* commits by itself or waits long under a
+								 * weak lock (CONCURRENTLY, VACUUM, VALIDATE):
+								 * not for the lock budget */
+	bool		commits;		/* commits by itself, but takes locks that
+								 * block others: the lock budget bounds each
+								 * wait */
 	bool		replaces;		/* what it makes takes the place of an object
 								 * that was there: CREATE OR REPLACE, REINDEX */
 	bool		rebuilds;		/* likewise its indexes and constraints: ALTER
@@ -228,9 +229,9 @@ extern ZdmRel *ddl_rel(ZdmDdl *ddl, const RangeVar *rv, bool missing_ok);
 extern ZdmRel *ddl_rel_listed(ZdmDdl *ddl, const RangeVar *rv);
 extern ZdmRel *ddl_rel_by_names(ZdmDdl *ddl, List *names, bool missing_ok);
 extern ZdmRel *ddl_rel_by_oid(ZdmDdl *ddl, Oid relid);
-extern List *ddl_rel_tree(ZdmDdl *ddl, ZdmRel *rel);	/* of ZdmRel, itself first */
+extern List *ddl_rel_tree(ZdmDdl *ddl, ZdmRel *rel);	/* itself first */
 extern ZdmRel *ddl_rel_only(const ZdmRel *rel); /* without its children */
-extern ZdmRel *ddl_rel_parent(ZdmDdl *ddl, ZdmRel *rel);	/* partitioned parent, or NULL */
+extern ZdmRel *ddl_rel_parent(ZdmDdl *ddl, ZdmRel *rel);	/* or NULL */
 extern ZdmRel *ddl_default_partition(ZdmDdl *ddl, ZdmRel *parent);	/* or NULL */
 extern ZdmRel *ddl_index_table(ZdmDdl *ddl, ZdmRel *index);
 extern int64 ddl_rel_size(ZdmDdl *ddl, ZdmRel *rel);	/* bytes, whole tree */
@@ -255,8 +256,9 @@ extern Node *ddl_fold(Node *expr);	/* fold constants, but run no user's code */
 /* constraint_facts.c: indexes and constraints of existing relations */
 extern List *ddl_rel_indexes(ZdmRel *rel);	/* of ZdmIndex; none for a new one */
 extern ZdmIndex *ddl_index(Oid indexoid);	/* NULL if gone */
-extern List *ddl_index_columns(ZdmRel *rel, ZdmRel *index);	/* key columns, of String;
-																 * made in the script or not */
+
+/* key columns, of String, of an index made in the script or not */
+extern List *ddl_index_columns(ZdmRel *rel, ZdmRel *index);
 extern List *ddl_rel_constraints(ZdmRel *rel);	/* of ZdmConstraint */
 extern List *ddl_rel_referencing(ZdmRel *rel);	/* FKs of other tables on it */
 extern ZdmConstraint *ddl_constraint(ZdmRel *rel, const char *name);	/* or NULL */
@@ -302,7 +304,6 @@ extern void ddl_note_brief_lock(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, co
 
 /* alter_column.c */
 extern void ddl_alter_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
-extern void ddl_set_expression(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
 
 /* add_column.c */
 extern void ddl_add_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);

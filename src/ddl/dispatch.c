@@ -127,7 +127,7 @@ static const DispatchEntry dispatch_table[] = {
 
 	/* properties of objects that lock no relation and keep their meaning */
 	{T_AlterCollationStmt, NULL},
-	{T_AlterDefaultPrivilegesStmt, NULL},	/* objects to come, not those in use */
+	{T_AlterDefaultPrivilegesStmt, NULL},	/* objects to come */
 	{T_AlterEventTrigStmt, NULL},
 	{T_AlterExtensionContentsStmt, NULL},
 	{T_AlterFdwStmt, NULL},

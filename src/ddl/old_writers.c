@@ -178,10 +178,13 @@ static bool
 check_rejects_omitted(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
 {
 	ParseState *pstate = ddl_parsestate(ddl);
-	CheckValue	check = {.ddl = ddl, .rel = rel, .column = col->name};
+	CheckValue	check = {0};
 	Node	   *expr;
 	Const	   *result;
 
+	check.ddl = ddl;
+	check.rel = rel;
+	check.column = col->name;
 	check.value = omitted_expression(ddl, rel, col);
 	if (check.value == NULL)
 		return true;
@@ -200,9 +203,10 @@ check_rejects_omitted(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
 static bool
 check_rejects(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
 {
-	CheckWalk	walk = {.ddl = ddl, .is_plain = true};
+	CheckWalk	walk = {.ddl = ddl};
 	ListCell   *lc;
 
+	walk.is_plain = true;
 	check_walker(raw, &walk);
 	if (!walk.is_plain || walk.uses_script || !OidIsValid(col->typid))
 		return col->has_default;

@@ -32,9 +32,11 @@ extern void ddl_script_adjust_rel(ZdmScript *script, ZdmRel *rel);
 /* columns: true if the script knows the name; *col NULL means dropped */
 extern bool ddl_script_lookup_col(ZdmRel *rel, const char *name, ZdmCol **col);
 extern bool ddl_script_proves_not_null(ZdmRel *rel, const char *column);
-/* true if the script made or dropped a constraint of that name */
+
 /* raw conditions of the valid CHECK constraints that the script has added */
 extern List *ddl_script_checks(ZdmRel *rel);
+
+/* true if the script made or dropped a constraint of that name */
 extern bool ddl_script_has_constraint(ZdmRel *rel, const char *name, bool *dropped);
 
 /* key columns of an index made in the script, of String */
@@ -45,7 +47,8 @@ extern bool ddl_script_has_type(ZdmScript *script, const char *name);
 extern bool ddl_script_has_schema(ZdmScript *script, const char *name);
 extern bool ddl_script_has_function(ZdmScript *script, const char *name,
 									bool *is_volatile);
-/* an object of another kind, such as a trigger; "" stands for those without a name */
+
+/* an object of another kind, such as a trigger; "" if it has no name */
 extern bool ddl_script_has_object(ZdmScript *script, const char *name);
 
 /* has a statement run code that may have made anything (DO, CREATE EXTENSION)? */

@@ -36,8 +36,8 @@ struct ZdmScriptRel
 	const char *relname;
 	char		relkind;
 	char		persistence;
-	bool		columns_known;	/* of one made in the script: the list below is
-								 * complete */
+	bool		columns_known;	/* of one made in the script: the list below
+								 * is complete */
 	List	   *columns;		/* ZdmScriptCol */
 	List	   *constraints;	/* ZdmScriptCon */
 	List	   *index_columns;	/* String: of an index made in the script */
@@ -70,7 +70,7 @@ struct ZdmScript
 	MemoryContext context;
 	HTAB	   *names;			/* ZdmScriptName */
 	HTAB	   *oids;			/* ZdmScriptOid */
-	List	   *search_path;	/* char *: where unqualified names are looked for */
+	List	   *search_path;	/* char *, for unqualified names */
 	const char *creation_schema;	/* where they are made, or NULL */
 	bool		sets_search_path;
 	bool		is_opaque;

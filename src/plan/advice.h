@@ -29,12 +29,12 @@ typedef struct ZdmAdvice
 } ZdmAdvice;
 
 /* each ends with a NULL function */
-extern const ZdmAdvice zdm_column_advice[];		/* column_advice.c */
+extern const ZdmAdvice zdm_column_advice[]; /* column_advice.c */
 extern const ZdmAdvice zdm_constraint_advice[]; /* constraint_advice.c */
-extern const ZdmAdvice zdm_index_advice[];		/* index_advice.c */
+extern const ZdmAdvice zdm_index_advice[];	/* index_advice.c */
 extern const ZdmAdvice zdm_partition_advice[];	/* partition_advice.c */
-extern const ZdmAdvice zdm_object_advice[];		/* object_advice.c: drop, rename, rights, types */
-extern const ZdmAdvice zdm_table_advice[];		/* table_advice.c: whole tables, transactions */
+extern const ZdmAdvice zdm_object_advice[]; /* object_advice.c */
+extern const ZdmAdvice zdm_table_advice[];	/* table_advice.c */
 
 extern char *zdm_advice(const ZdmDdl *ddl, const ZdmHazard *hazard);
 

@@ -62,7 +62,7 @@ append_lock_facts(StringInfo buf, const ZdmDdl *ddl, ZdmRel *rel)
 /* "Rule x: ...": the rule and the facts it rests on, palloc'd. */
 static char *
 report_detail(const ZdmPolicy *policy, const ZdmDdl *ddl,
-				  const ZdmJudgement *judgement, List *judgements)
+			  const ZdmJudgement *judgement, List *judgements)
 {
 	const ZdmHazard *hazard = judgement->hazard;
 	StringInfoData buf;

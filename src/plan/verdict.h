@@ -55,7 +55,7 @@ extern char *zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 extern void zdm_report_warnings(const ZdmPolicy *policy, const ZdmDdl *ddl,
 								List *judgements);
 pg_noreturn extern void zdm_report_refusal(const ZdmPolicy *policy, const ZdmDdl *ddl,
-							   List *judgements);
+										   List *judgements);
 extern const char *zdm_lock_name(LOCKMODE mode);
 
 #endif							/* ZDM_VERDICT_H */
