@@ -42,8 +42,9 @@ typedef struct Guard
 	bool		is_futile;		/* refused, but the server has an error of its
 								 * own to raise first */
 	int			attempts;		/* begun so far */
-	PlannedStmt *pstmt;			/* the statement as it came, for attempts after
-								 * the first; other modules write into theirs */
+	PlannedStmt *pstmt;			/* the statement as it came, for attempts
+								 * after the first; other modules write into
+								 * theirs */
 } Guard;
 
 /* Collect what verdicts depend on, in this session and now. */

@@ -186,7 +186,8 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 
 	/*
 	 * In a context of its own, which goes with a failed attempt: that is how
-	 * other modules (pgaudit) learn that what they keep of the command is over.
+	 * other modules (pgaudit) learn that what they keep of the command is
+	 * over.
 	 */
 	MemoryContext context = AllocSetContextCreate(budget->context, "zdm attempt",
 												  ALLOCSET_SMALL_SIZES);
