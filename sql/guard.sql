@@ -33,6 +33,10 @@ CLUSTER big USING big_pkey;
 REINDEX TABLE big;
 \set VERBOSITY default
 SELECT count(*) FROM pg_index WHERE indrelid = 'big'::regclass;
+-- where the safe form has to run
+BEGIN;
+CREATE INDEX big_a ON big (a);
+ROLLBACK;
 -- a PL/pgSQL block can catch it
 DO $$
 BEGIN

@@ -354,17 +354,30 @@ explain_note(const ZdmPolicy *policy, const ZdmDdl *ddl)
 	return buf.data;
 }
 
-/* zdm_explain(statement) -> the steps in which it would be carried out */
-Datum
-zdm_explain(PG_FUNCTION_ARGS)
+/* A position in the statement is none in the query that calls zdm_explain(). */
+static void
+explain_error_position(void *arg)
 {
-	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	List	   *parsed = raw_parser(sql, RAW_PARSE_DEFAULT);
-	ZdmPolicy	policy = {0};
-	ZdmDdl		ddl;
-	Datum		values[5];
-	bool		nulls[5] = {0};
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+}
+
+/* The one statement of a text; raises if it is not exactly one. */
+static Node *
+parse_one(char *sql)
+{
+	ErrorContextCallback callback = {error_context_stack, explain_error_position, sql};
+	List	   *parsed;
+
+	error_context_stack = &callback;
+	parsed = raw_parser(sql, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
 
 	if (list_length(parsed) != 1)
 		ereport(ERROR,
@@ -372,8 +385,22 @@ zdm_explain(PG_FUNCTION_ARGS)
 				 errmsg("zdm_explain() takes exactly one statement, not %d",
 						list_length(parsed)),
 				 errhint("Use zdm_check() for scripts.")));
+	return linitial_node(RawStmt, parsed)->stmt;
+}
 
-	init_ddl(&ddl, linitial_node(RawStmt, parsed)->stmt, sql, transaction_state());
+/* zdm_explain(statement) -> the steps in which it would be carried out */
+Datum
+zdm_explain(PG_FUNCTION_ARGS)
+{
+	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Node	   *stmt = parse_one(sql);
+	ZdmPolicy	policy = {0};
+	ZdmDdl		ddl;
+	Datum		values[5];
+	bool		nulls[5] = {0};
+
+	init_ddl(&ddl, stmt, sql, transaction_state());
 	ddl.in_block = IsTransactionBlock();
 	ddl_analyze(&ddl);
 	if (ddl.undefined != NULL)

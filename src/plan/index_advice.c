@@ -183,8 +183,7 @@ reindex(const ZdmDdl *ddl, const ZdmHazard *hazard)
 static char *
 concurrently_in_transaction(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	return psprintf("Run it as a statement of its own, outside of a transaction block or function: %s;",
-					zdm_sql_trim(ddl->sql));
+	return psprintf("%s;", zdm_sql_trim(ddl->sql));
 }
 
 static char *

@@ -79,29 +79,44 @@ advise_drop_column_drops_index(const ZdmDdl *ddl, const ZdmHazard *hazard)
 					drops, ddl_rel_qualified(hazard->rel), quote_identifier(col->name));
 }
 
-/* Each foreign key locks two tables: one at a time holds fewer locks. */
+static void
+append_drop_of_keys(StringInfo buf, const ZdmDdl *ddl, List *constraints)
+{
+	ListCell   *lc;
+
+	foreach(lc, constraints)
+	{
+		const ZdmConstraint *con = lfirst(lc);
+		ZdmRel	   *owner;
+
+		if (con->contype != CONSTRAINT_FOREIGN || OidIsValid(con->conparentid))
+			continue;
+		owner = ddl_rel_by_oid(unconstify(ZdmDdl *, ddl), con->conrelid);
+		if (owner != NULL)
+			appendStringInfo(buf, " ALTER TABLE %s DROP CONSTRAINT %s;",
+							 ddl_rel_qualified(owner), quote_identifier(con->name));
+	}
+}
+
+/*
+ * Each foreign key, of the table or on it, locks two tables: one at a time
+ * holds fewer locks.
+ */
 static char *
 advise_drop_table(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	StringInfoData buf;
-	ListCell   *lc;
+	StringInfoData keys;
 
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, "Leave it in place while the old version runs; then, one transaction each: ");
-	foreach(lc, hazard->rel != NULL ? ddl_rel_constraints(hazard->rel) : NIL)
+	initStringInfo(&keys);
+	if (hazard->rel != NULL)
 	{
-		const ZdmConstraint *con = lfirst(lc);
-
-		if (con->contype == CONSTRAINT_FOREIGN && !OidIsValid(con->conparentid))
-			appendStringInfo(&buf, "ALTER TABLE %s DROP CONSTRAINT %s; ",
-							 ddl_rel_qualified(hazard->rel), quote_identifier(con->name));
+		append_drop_of_keys(&keys, ddl, ddl_rel_constraints(hazard->rel));
+		append_drop_of_keys(&keys, ddl, ddl_rel_referencing(hazard->rel));
 	}
-	if (hazard->rel == NULL)
-		return pstrdup("Leave it in place while the old version runs.");
-	appendStringInfo(&buf, "DROP %sTABLE %s;",
-					 hazard->rel->relkind == RELKIND_FOREIGN_TABLE ? "FOREIGN " : "",
-					 ddl_rel_qualified(hazard->rel));
-	return buf.data;
+	if (keys.len == 0)
+		return pstrdup("Leave it in place while the old version runs: the new version need not use it.");
+	return psprintf("Leave it in place while the old version runs. Before it is dropped, drop its foreign keys, one transaction each:%s",
+					keys.data);
 }
 
 static char *

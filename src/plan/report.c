@@ -99,6 +99,26 @@ refuses_class(List *judgements, bool lock)
 }
 
 /*
+ * Where the safe form has to run: not in the transaction that the statement
+ * came in if it waits for others, and not before the end of a window that
+ * refuses the statement too.
+ */
+static char *
+lock_hint(const ZdmDdl *ddl, ZdmRuleId rule, char *advice, bool after_window)
+{
+	bool		outside = ddl->in_block && rule != ZDM_RULE_VALIDATE_WHILE_LOCKED &&
+		(strstr(advice, "CONCURRENTLY") != NULL || strstr(advice, "VALIDATE CONSTRAINT") != NULL);
+
+	if (after_window && outside)
+		return psprintf("After the window, outside a transaction block: %s", advice);
+	if (after_window)
+		return psprintf("After the window: %s", advice);
+	if (outside)
+		return psprintf("Outside a transaction block: %s", advice);
+	return advice;
+}
+
+/*
  * The safe form as SQL, palloc'd.  judgements are all those of the statement:
  * what is safe for its lock may still have to wait for the end of the window.
  */
@@ -112,8 +132,7 @@ zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 	if (judgement->verdict != ZDM_VERDICT_REFUSE)
 		return advice;
 	if (zdm_rules[hazard->rule].class == ZDM_CLASS_LOCK)
-		return refuses_class(judgements, false) ?
-			psprintf("After the window: %s", advice) : advice;
+		return lock_hint(ddl, hazard->rule, advice, refuses_class(judgements, false));
 	if (policy->open_windows != NULL)
 		return psprintf("Choose a window with SET zdm.\"window\" (open: %s). %s",
 						policy->open_windows, advice);
@@ -121,7 +140,7 @@ zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 		return psprintf("%s When the old version is gone: SELECT zdm_end_window(%s); then %s.",
 						advice, quote_literal_cstr(policy->window_name),
 						refuses_class(judgements, true) ?
-						"its safe form runs" : "the statement runs");
+						"its safe form runs" : "zdm lets it run");
 	return psprintf("%s zdm.require_window is on and no window is open. If no old client is left: SET LOCAL zdm.allow = '%s'; in a transaction with the statement.",
 					advice, zdm_rules[hazard->rule].name);
 }
