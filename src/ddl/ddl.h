@@ -134,8 +134,10 @@ typedef struct ZdmHazard
 	const char *message;		/* one line: what would happen to which object */
 } ZdmHazard;
 
-/* What a transaction has done so far; for rules that need more than one
- * statement.  Lives as long as the transaction (or its stand-in in a script). */
+/*
+ * What a transaction has done so far; for rules that need more than one
+ * statement.  Lives as long as the transaction (or its stand-in in a script).
+ */
 typedef struct ZdmXact
 {
 	bool		has_ddl;		/* some DDL on an existing or new relation */
@@ -187,7 +189,7 @@ typedef struct ZdmDdl
 	const char *undefined;		/* what does not exist, or NULL */
 	List	   *fk_targets;		/* Oids of existing tables that its FKs
 								 * reference */
-	List	   *dropped_tables; /* likewise */
+	List	   *dropped_tables; /* as in ZdmXact */
 	List	   *dropped_indexes;	/* likewise */
 } ZdmDdl;
 

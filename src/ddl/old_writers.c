@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
@@ -25,7 +24,6 @@
 #include "parser/parse_expr.h"
 #include "parser/parse_node.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 #include "utils/resowner.h"
 
 /* What an INSERT that does not name a column leaves in it */

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/attmap.h"
+#include "access/htup_details.h"
 #include "catalog/index.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"

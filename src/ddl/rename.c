@@ -24,7 +24,6 @@
 #include "ddl/script.h"
 #include "nodes/makefuncs.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
 /* Do statements of clients name a constraint of the kind?  ON CONFLICT does. */
 static bool

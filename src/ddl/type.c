@@ -19,7 +19,6 @@
 #include "ddl/ddl.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
 /* A column of a domain, or of a domain over it. */
