@@ -11,8 +11,7 @@ declare -A ddl_statement=(
 	[create_table]='CREATE TABLE made_@ (id bigint PRIMARY KEY, name text NOT NULL)'
 	[add_column]='ALTER TABLE small_@ ADD COLUMN added int'
 	[create_index]='CREATE INDEX ON small_@ (name)')
-# nanoseconds so far
-ddl_processor="SELECT 'cpu ' || split_part(pg_read_file('/proc/self/schedstat'), ' ', 1);"
+ddl_processor="SELECT 'cpu ' || $processor_time;"
 declare -A ddl_name=([create_table]="CREATE TABLE" [add_column]="ALTER TABLE ADD COLUMN"
 	[create_index]="CREATE INDEX")
 

@@ -4,6 +4,9 @@ report=$ZDM_WORK/report
 misses=0
 mkdir "$report"
 
+# In SQL: the nanoseconds that the session has had a processor so far.
+processor_time="split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint"
+
 # psql on a variant's database
 sql() {
 	local variant=$1

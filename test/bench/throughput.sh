@@ -21,10 +21,38 @@ warm_up() {
 	done
 }
 
-# transactions VARIANT WORKLOAD LIMIT -> transactions a second
-transactions() {
-	at "$1" pgbench -n -M prepared -c "$throughput_clients" -j 2 "${workload_option[$2]}" $3 2>&1 |
-		sed -n 's/^tps = \([0-9.]*\).*/\1/p'
+# The server's process and how many processes it has started.
+postmaster() {
+	local dir=$PGHOST
+
+	[ "$1" != plain ] || dir=$plain_dir
+	head -1 "$dir/data/postmaster.pid"
+}
+
+children() {
+	wc -w <"/proc/$1/task/$1/children"
+}
+
+# Processor time, in seconds, of the children that a process has waited for.
+spent_by_children() {
+	awk -v tick="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($14 + $15) / tick }' "/proc/$1/stat"
+}
+
+# slice VARIANT WORKLOAD LIMIT -> "transactions a second, processor seconds of
+# the backends"
+slice() {
+	local pid before_children before tps
+
+	pid=$(postmaster "$1")
+	before_children=$(children "$pid")
+	before=$(spent_by_children "$pid")
+	tps=$(at "$1" pgbench -n -M prepared -c "$throughput_clients" -j 2 "${workload_option[$2]}" $3 2>&1 |
+		sed -n 's/^tps = \([0-9.]*\).*/\1/p')
+	# the backends are still on their way out
+	while [ "$(children "$pid")" -gt "$before_children" ]; do
+		sleep 0.01
+	done
+	echo "$tps $(spent_by_children "$pid") $before" | awk '{ print $1, $2 - $3 }'
 }
 
 restart_servers() {
@@ -36,36 +64,43 @@ restart_servers() {
 	warm_up
 }
 
-# throughput_round NUMBER -> lines "workload variant tps"
+# throughput_round NUMBER -> lines "workload variant seconds processor-seconds",
+# both for the same number of transactions
 throughput_round() {
 	local round=$1 workload variant order
-	local -A sum
 
 	order=(plain loaded window)
 	order=("${order[@]:round % 3}" "${order[@]:0:round % 3}")
 	order+=("${order[2]}" "${order[1]}" "${order[0]}")
 	for workload in select-only simple-update; do
-		sum=()
 		for variant in "${order[@]}"; do
-			sum[$variant]+=" $(transactions "$variant" "$workload" "-t ${workload_count[$workload]}")"
-		done
-		for variant in plain loaded window; do
-			awk -v w="$workload" -v v="$variant" '{ print w, v, 2 / (1 / $1 + 1 / $2) }' \
-				<<<"${sum[$variant]}"
-		done
+			echo "$variant $(slice "$variant" "$workload" "-t ${workload_count[$workload]}")"
+		done | awk -v w="$workload" -v n="${workload_count[$workload]}" '
+			{ wall[$1] += n / $2; spent[$1] += $3 }
+			END { for (v in wall) print w, v, wall[v], spent[v] }'
 	done
+}
+
+# throughput_ratio WORKLOAD VARIANT FIELD -> ratio of each round
+throughput_ratio() {
+	awk -v w="$1" -v v="$2" -v f="$3" '
+		$2 == w && $3 == "plain" { plain[$1] = $f }
+		$2 == w && $3 == v { measured[$1] = $f }
+		END { for (round in measured) print plain[round] / measured[round] }' "$report/throughput.raw"
 }
 
 # throughput_row WORKLOAD VARIANT NAME TARGET
 throughput_row() {
-	local ratio low high
+	local ratio low high processor processor_low processor_high
 
-	read -r ratio low high < <(awk -v w="$1" -v v="$2" '
-		$1 == w && $2 == "plain" { plain = $3 }
-		$1 == w && $2 == v { print $3 / plain }' "$report/throughput.raw" | summary)
+	read -r ratio low high < <(throughput_ratio "$1" "$2" 4 | summary)
+	read -r processor processor_low processor_high < <(throughput_ratio "$1" "$2" 5 | summary)
 	judge "throughput, $1, $3" at_least "$4" "$ratio" "$low" "$high"
-	row throughput "$1" "$3" "$(printf '%.3f' "$ratio")" \
-		"$(printf '%.3f to %.3f' "$low" "$high")" "at least $4" "$verdict"
+	[ "$verdict" != met ] ||
+		judge "throughput of a processor, $1, $3" at_least "$4" "$processor" "$processor_low" "$processor_high"
+	row throughput "$1" "$3" "$(printf '%.3f' "$ratio")" "$(printf '%.3f to %.3f' "$low" "$high")" \
+		"$(printf '%.3f' "$processor")" "$(printf '%.3f to %.3f' "$processor_low" "$processor_high")" \
+		"at least $4" "$verdict"
 	tail -1 "$report/throughput"
 }
 
@@ -74,17 +109,17 @@ throughput() {
 
 	warm_up
 	for workload in select-only simple-update; do
-		workload_count[$workload]=$(transactions plain "$workload" "-T 2" |
+		workload_count[$workload]=$(slice plain "$workload" "-T 2" |
 			awk -v s="$slice_seconds" -v c="$throughput_clients" '{ printf "%d", $1 * s / c + 1 }')
 	done
 	for ((round = 0; round < throughput_rounds; round++)); do
 		[ $((round % rounds_of_a_start)) != 0 ] || restart_servers
-		throughput_round "$round" >>"$report/throughput.raw"
+		throughput_round "$round" | sed "s/^/$round /" >>"$report/throughput.raw"
 		# on a machine with other work fewer rounds have to do
 		[ "$round" -lt 11 ] || [ $((SECONDS - started)) -lt "$throughput_seconds" ] || break
 	done
 	head_row throughput "pgbench" "zdm" "throughput, ratio to a server without zdm" \
-		"interval" "target" ""
+		"interval" "the same for a processor second" "interval" "target" ""
 	for workload in select-only simple-update; do
 		target=0.99
 		[ "$workload" = select-only ] || target=0.98
