@@ -10,25 +10,19 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/objectaddress.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_database.h"
-#include "catalog/pg_namespace.h"
 #include "ddl/ddl.h"
 #include "guc.h"
 #include "hook.h"
 #include "miscadmin.h"
 #include "plan/verdict.h"
+#include "rights.h"
 #include "run/lock_budget.h"
 #include "run/transaction.h"
 #include "storage/proc.h"
 #include "tcop/pquery.h"
-#include "utils/acl.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "window/ledger.h"
 #include "window/window.h"
 
@@ -80,126 +74,6 @@ guard_statement_text(const PlannedStmt *pstmt, const char *query)
 	return pnstrdup(start, length);
 }
 
-/* May the user pass on a right on the relation or one of its columns? */
-static bool
-has_grant_option(Oid relid)
-{
-	return pg_class_aclmask(relid, GetUserId(),
-							ACL_GRANT_OPTION_FOR(ACL_ALL_RIGHTS_RELATION), ACLMASK_ANY) != 0 ||
-		pg_attribute_aclcheck_all(relid, GetUserId(),
-								  ACL_GRANT_OPTION_FOR(ACL_ALL_RIGHTS_COLUMN),
-								  ACLMASK_ANY) == ACLCHECK_OK;
-}
-
-/* Has the user no right on the relation that lets him run DDL on it? */
-static bool
-is_strangers_table(const Node *stmt, const ZdmRel *rel)
-{
-	Oid			nspoid;
-
-	if (!OidIsValid(rel->relid) || has_privs_of_role(GetUserId(), rel->owner))
-		return false;
-	nspoid = get_rel_namespace(rel->relid);
-	if (OidIsValid(nspoid) &&
-		object_ownercheck(NamespaceRelationId, nspoid, GetUserId()))
-		return false;
-	if (IsA(stmt, GrantStmt))
-		return !has_grant_option(rel->relid);
-	if (IsA(stmt, VacuumStmt) &&
-		object_ownercheck(DatabaseRelationId, MyDatabaseId, GetUserId()))
-		return false;
-	return pg_class_aclmask(rel->relid, GetUserId(),
-							ACL_TRUNCATE | ACL_TRIGGER | COMPAT_ACL_MAINTAIN,
-							ACLMASK_ANY) == 0;
-}
-
-/* The owner of an object that is no relation, or InvalidOid. */
-static Oid
-object_owner(const ObjectAddress *address)
-{
-	AttrNumber	attnum;
-	int			cache;
-	HeapTuple	tuple;
-	bool		isnull = true;
-	Datum		owner = (Datum) 0;
-
-	if (!is_objectclass_supported(address->classId))
-		return InvalidOid;
-	attnum = get_object_attnum_owner(address->classId);
-	cache = get_object_catcache_oid(address->classId);
-	if (attnum == InvalidAttrNumber || cache < 0)
-		return InvalidOid;
-	tuple = SearchSysCache1(cache, ObjectIdGetDatum(address->objectId));
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = SysCacheGetAttr(cache, tuple, attnum, &isnull);
-		ReleaseSysCache(tuple);
-	}
-	return isnull ? InvalidOid : DatumGetObjectId(owner);
-}
-
-/* Is the object another's, in a schema of another? */
-static bool
-is_strangers_object(const ObjectAddress *address)
-{
-	Oid			owner = object_owner(address);
-	Oid			nspoid;
-
-	if (!OidIsValid(owner) || has_privs_of_role(GetUserId(), owner))
-		return false;
-	if (get_object_attnum_namespace(address->classId) == InvalidAttrNumber)
-		return true;
-	nspoid = get_object_namespace(address);
-	return !(OidIsValid(nspoid) &&
-			 object_ownercheck(NamespaceRelationId, nspoid, GetUserId()));
-}
-
-/* DROP OWNED of a role that the user does not belong to */
-static bool
-drops_of_stranger(const DropOwnedStmt *stmt)
-{
-	ListCell   *lc;
-
-	foreach(lc, stmt->roles)
-	{
-		Oid			roleid = get_rolespec_oid(lfirst_node(RoleSpec, lc), true);
-
-		if (OidIsValid(roleid) && !has_privs_of_role(GetUserId(), roleid))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Would the server itself refuse the statement for want of rights?  Then it
- * shall say so, rather than zdm tell a stranger about the object.
- */
-static bool
-is_strangers(const Node *stmt, const ZdmHazard *hazard)
-{
-	if (hazard->rel != NULL)
-		return is_strangers_table(stmt, hazard->rel);
-	if (IsA(stmt, DropOwnedStmt))
-		return drops_of_stranger((const DropOwnedStmt *) stmt);
-	if (IsA(stmt, GrantStmt) || !OidIsValid(hazard->subject.objectId))
-		return false;
-	return is_strangers_object(&hazard->subject);
-}
-
-static List *
-without_strangers(const ZdmDdl *ddl)
-{
-	List	   *result = NIL;
-	ListCell   *lc;
-
-	foreach(lc, ddl->hazards)
-	{
-		if (!is_strangers(ddl->stmt, lfirst(lc)))
-			result = lappend(result, lfirst(lc));
-	}
-	return result;
-}
-
 /*
  * Does the statement name what does not exist, so that the server raises an
  * error before it has done anything?  An ALTER TABLE of several commands may
@@ -230,7 +104,7 @@ judge(Guard *guard)
 	ddl->in_block = IsInTransactionBlock(guard->utility.context == PROCESS_UTILITY_TOPLEVEL);
 	ddl->in_function = guard->utility.context != PROCESS_UTILITY_TOPLEVEL;
 	ddl_analyze(ddl);
-	ddl->hazards = without_strangers(ddl);
+	ddl->hazards = rights_filter(ddl);
 
 	/* before the windows are read, so that none can open in between */
 	if (zdm_needs_window(ddl))

@@ -912,12 +912,35 @@ foreach my $sql (
 	'DROP SCHEMA filled CASCADE',
 	'ALTER TYPE mood RENAME TO mood2',
 	'DROP OWNED BY regress_reader',
+	'REASSIGN OWNED BY regress_reader TO regress_nobody',
 	'REVOKE SELECT ON t FROM regress_reader')
 {
 	is(sqlstate_of('regress_nobody', $sql), '42501', "$sql, without the right to");
 }
 is(sqlstate_of('regress_reader', 'REVOKE SELECT ON nopk FROM regress_nobody'),
 	'ZDM01', 'REVOKE by who has only the grant option is guarded');
+
+# The server asks for rights on what a statement names, not on all that it
+# reaches: that is guarded whosever it is.
+filled('SELECT zdm_end_window(); CREATE SCHEMA theirs AUTHORIZATION regress_reader;
+	SET search_path = theirs, public; SET ROLE regress_reader;
+	CREATE TABLE parent (id int NOT NULL) PARTITION BY RANGE (id);
+	CREATE TABLE part (id int NOT NULL);
+	CREATE DOMAIN dom AS int;
+	RESET ROLE;
+	CREATE TABLE others PARTITION OF parent DEFAULT;
+	INSERT INTO others SELECT generate_series(1000, 2000);
+	CREATE TABLE domain_user (d dom);
+	INSERT INTO domain_user SELECT generate_series(1, 100);
+	ALTER SCHEMA theirs OWNER TO CURRENT_USER;
+	GRANT ALL ON SCHEMA theirs TO regress_reader');
+foreach my $sql (
+	'ALTER TABLE theirs.parent ATTACH PARTITION theirs.part FOR VALUES FROM (1) TO (9)',
+	'CREATE TABLE theirs.new PARTITION OF theirs.parent FOR VALUES FROM (1) TO (9)',
+	'ALTER DOMAIN theirs.dom ADD CHECK (VALUE > 0)')
+{
+	is(sqlstate_of('regress_reader', $sql), 'ZDM01', "$sql, which reads another's table");
+}
 
 $node->stop;
 done_testing();
