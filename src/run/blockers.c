@@ -39,6 +39,23 @@ holder_pid(VirtualTransactionId vxid)
 	return -1;
 }
 
+static List *
+add_holders(List *pids, const LOCKTAG *tag, LOCKMODE mode)
+{
+	int			count;
+	VirtualTransactionId *holders = GetLockConflicts(tag, mode, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		int			pid = holder_pid(holders[i]);
+
+		if (pid >= 0)
+			pids = list_append_unique_int(pids, pid);
+	}
+	pfree(holders);				/* a long wait asks many times */
+	return pids;
+}
+
 List *
 blockers_find(List *locks)
 {
@@ -49,21 +66,17 @@ blockers_find(List *locks)
 	{
 		const ZdmNeededLock *needed = lfirst(lc);
 		LOCKTAG		tag;
-		VirtualTransactionId *holders;
-		int			count;
 
 		SET_LOCKTAG_RELATION(tag, MyDatabaseId, needed->relid);
-		holders = GetLockConflicts(&tag, needed->mode, &count);
-		for (int i = 0; i < count; i++)
-		{
-			int			pid = holder_pid(holders[i]);
-
-			if (pid >= 0)
-				pids = list_append_unique_int(pids, pid);
-		}
-		pfree(holders);			/* a long wait asks many times */
+		pids = add_holders(pids, &tag, needed->mode);
 	}
 	return pids;
+}
+
+List *
+blockers_of_lock(const LOCKTAG *tag, LOCKMODE mode)
+{
+	return add_holders(NIL, tag, mode);
 }
 
 /*

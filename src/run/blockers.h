@@ -13,6 +13,7 @@
 #include "zdm.h"
 
 #include "nodes/pg_list.h"
+#include "storage/lock.h"
 
 /*
  * Process IDs of the holders of locks that conflict with any of the needed
@@ -20,6 +21,9 @@
  * memory only: works outside a transaction too.
  */
 extern List *blockers_find(List *locks);
+
+/* The same for one lock of any kind. */
+extern List *blockers_of_lock(const LOCKTAG *tag, LOCKMODE mode);
 
 /* One line about each, palloc'd; needs a transaction. */
 extern char *blockers_describe(List *pids);

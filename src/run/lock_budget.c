@@ -63,6 +63,10 @@ typedef struct LockBudget
 static TimeoutId budget_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t budget_cancelled = false;
 
+/* the lock that the cancelled attempt was waiting for */
+static LOCKTAG awaited_tag;
+static LOCKMODE awaited_mode;
+
 /*
  * The budget is used up.  If the command waits for a lock now, cancel it;
  * else it has its locks so far and may work on, but not wait for another.
@@ -71,8 +75,12 @@ static volatile sig_atomic_t budget_cancelled = false;
 static void
 budget_expired(void)
 {
-	if (MyProc->waitLock != NULL)
+	LOCK	   *lock = MyProc->waitLock;
+
+	if (lock != NULL)
 	{
+		awaited_tag = lock->tag;
+		awaited_mode = MyProc->waitLockMode;
 		budget_cancelled = true;
 		InterruptPending = true;
 		QueryCancelPending = true;
@@ -174,6 +182,20 @@ is_lock_failure(const ErrorData *error)
 }
 
 /*
+ * Who is in the way: of the locks that the command is known to need, or of the
+ * one that it waited for, since a trigger can want any.
+ */
+static List *
+find_blockers(const LockBudget *budget)
+{
+	List	   *blockers = blockers_find(budget->locks);
+
+	if (blockers == NIL && budget_cancelled)
+		blockers = blockers_of_lock(&awaited_tag, awaited_mode);
+	return blockers;
+}
+
+/*
  * Run one attempt.  Returns NULL if it is done, or, after undo(), the error
  * that it failed with, in the run's context, when the locks were not to be
  * had.  Any other error is raised; after undo() too if that ends no more than
@@ -223,7 +245,7 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 		return NULL;
 
 	if (is_lock_failure(error))
-		budget->blockers = blockers_find(budget->locks);
+		budget->blockers = find_blockers(budget);
 	if (is_lock_failure(error) || !budget->can_abort)
 	{
 		undo(undo_arg);
@@ -235,10 +257,7 @@ try_once(LockBudget *budget, void (*undo) (void *), void *undo_arg)
 	return error;
 }
 
-/*
- * Wait before the next attempt, but not longer than somebody is in the way.
- * Who that is may not be known: a trigger can want a lock that nobody expects.
- */
+/* Wait before the next attempt, but not longer than somebody is in the way. */
 static void
 pause_between(LockBudget *budget)
 {
@@ -258,7 +277,7 @@ pause_between(LockBudget *budget)
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		list_free(blockers);
-		blockers = blockers_find(budget->locks);
+		blockers = find_blockers(budget);
 	} while (GetCurrentTimestamp() < end &&
 			 (blockers != NIL || budget->blockers == NIL));
 	list_free(blockers);

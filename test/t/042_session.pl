@@ -134,7 +134,7 @@ SQL
 $blocker->query_safe('BEGIN');
 $blocker->query_safe('LOCK TABLE other IN ACCESS SHARE MODE');
 ($stdout, $stderr) = run("ALTER TABLE t ADD COLUMN c int;\n$state");
-like($stderr, qr/ERROR:  55P03/, 'no lock inside an event trigger');
+like($stderr, qr/ERROR:  55P03.*LOCK TABLE other IN ACCESS SHARE MODE/s, 'no lock inside an event trigger, and who has it');
 is($stdout, $fresh, 'settings after it');
 $blocker->query_safe('COMMIT');
 $node->safe_psql('postgres', 'DROP EVENT TRIGGER on_ddl');
