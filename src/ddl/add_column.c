@@ -186,7 +186,11 @@ read_definition(ZdmDdl *ddl, ColumnDef *def, NewColumn *col)
 	/* a domain can bring a default of its own */
 	if (col->default_expr == NULL && OidIsValid(col->typid) &&
 		!has_constraint(def, CONSTR_DEFAULT))
+	{
 		col->default_expr = get_typdefault(col->typid);
+		col->is_volatile = col->default_expr != NULL &&
+			ddl_is_volatile(col->default_expr);
+	}
 	else if (col->default_expr != NULL)
 		col->is_volatile = ddl_expr_is_volatile(ddl, col->default_expr);
 	col->fills_itself = col->default_expr != NULL || col->generated != '\0' ||

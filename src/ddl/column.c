@@ -14,10 +14,12 @@
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -349,6 +351,47 @@ script_call_walker(Node *node, ScriptCall *call)
 	return raw_expression_tree_walker(node, script_call_walker, call);
 }
 
+/* A function of someone whom the current user need not trust. */
+static bool
+is_strangers_function(Oid funcid, void *context)
+{
+	HeapTuple	tuple;
+	Oid			owner = InvalidOid;
+
+	if (funcid < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner != GetUserId() && !superuser_arg(owner);
+}
+
+static bool
+has_strangers_function(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, is_strangers_function, context))
+		return true;
+	return expression_tree_walker(node, has_strangers_function, context);
+}
+
+/*
+ * Is an analyzed expression volatile?  As the planner sees it, to which a
+ * VOLATILE function in SQL can turn out to be a constant; but planning runs
+ * IMMUTABLE functions, so those of a stranger are taken at their word.
+ */
+bool
+ddl_is_volatile(Node *expr)
+{
+	if (has_strangers_function(expr, NULL))
+		return contain_volatile_functions(expr);
+	return contain_volatile_functions_after_planning((Expr *) expr);
+}
+
 /*
  * Would a default of this raw expression be evaluated anew for every row, so
  * that ADD COLUMN has to rewrite the table?  Raises what parse analysis
@@ -378,9 +421,7 @@ ddl_expr_is_volatile(ZdmDdl *ddl, Node *expr)
 	node = transformExpr(pstate, copyObject(expr), EXPR_KIND_COLUMN_DEFAULT);
 	assign_expr_collations(pstate, node);
 	free_parsestate(pstate);
-
-	/* a VOLATILE function in SQL can turn out to be a constant */
-	return contain_volatile_functions_after_planning((Expr *) node);
+	return ddl_is_volatile(node);
 }
 
 /* Is a raw default nothing but NULL, perhaps with a cast? */

@@ -251,6 +251,7 @@ extern bool ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *ty
 extern bool ddl_type_is_serial(const TypeName *typname);
 extern bool ddl_domain_has_constraints(Oid typid);
 extern bool ddl_expr_is_volatile(ZdmDdl *ddl, Node *expr);
+extern bool ddl_is_volatile(Node *expr);	/* of an analyzed expression */
 extern bool ddl_expr_is_null_constant(Node *expr);
 extern struct ParseState *ddl_parsestate(const ZdmDdl *ddl);	/* for transformExpr() */
 extern Node *ddl_fold(Node *expr);	/* fold constants, but run no user's code */

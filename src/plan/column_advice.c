@@ -97,7 +97,10 @@ zdm_append_plain_column(StringInfo buf, const ZdmDdl *ddl, const ZdmRel *rel, Al
 					 expr && is_required(def) ? " NOT NULL" : "");
 }
 
-/* Column first, default for new rows only, old rows in batches, NOT NULL last */
+/*
+ * Column first, default for new rows only, old rows in batches, NOT NULL last.
+ * default_expr NULL: the default is that of the type, a domain.
+ */
 static void
 append_staged_column(StringInfo buf, const ZdmHazard *hazard, const char *type,
 					 const char *default_expr, bool required)
@@ -105,9 +108,11 @@ append_staged_column(StringInfo buf, const ZdmHazard *hazard, const char *type,
 	const char *table = table_of(hazard);
 	const char *column = column_of(hazard);
 
-	appendStringInfo(buf, "ALTER TABLE %s ADD COLUMN %s %s; ", table, column, type);
-	appendStringInfo(buf, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s; ",
-					 table, column, default_expr);
+	appendStringInfo(buf, "ALTER TABLE %s ADD COLUMN %s %s%s; ", table, column, type,
+					 default_expr ? "" : " DEFAULT NULL");
+	appendStringInfo(buf, "ALTER TABLE %s ALTER COLUMN %s %s%s; ", table, column,
+					 default_expr ? "SET DEFAULT " : "DROP DEFAULT",
+					 default_expr ? default_expr : "");
 	appendStringInfo(buf, "UPDATE %s SET %s = DEFAULT WHERE %s IS NULL /* in small batches */; ",
 					 table, column, column);
 	if (required)
@@ -120,9 +125,11 @@ volatile_default(const ZdmDdl *ddl, const ZdmHazard *hazard)
 	char	   *expr = default_text(ddl, hazard);
 	StringInfoData buf;
 
+	if (expr == NULL && ddl_coldef_default(definition_of(hazard)) != NULL)
+		expr = pstrdup("...");
 	initStringInfo(&buf);
 	append_staged_column(&buf, hazard, type_text(ddl, definition_of(hazard)->typeName),
-						 expr ? expr : "...", is_required(definition_of(hazard)));
+						 expr, is_required(definition_of(hazard)));
 	return finish(&buf);
 }
 

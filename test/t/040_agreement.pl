@@ -53,6 +53,8 @@ CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 CREATE TYPE pair AS (a int, b text);
 CREATE DOMAIN posint AS int CHECK (VALUE > 0);
 CREATE DOMAIN anyint AS int;
+CREATE DOMAIN dvol AS uuid DEFAULT gen_random_uuid();
+CREATE DOMAIN ddef AS int DEFAULT 5;
 CREATE DOMAIN useddom AS int;
 CREATE SEQUENCE sq;
 CREATE FUNCTION fn() RETURNS int LANGUAGE sql AS 'SELECT 1';
@@ -659,6 +661,10 @@ rR  REVOKE SELECT (a) ON t FROM regress_reader
 rR  REVOKE INSERT ON t FROM regress_reader
 rr  DROP CAST IF EXISTS (pair AS text)
 rr  DROP OPERATOR IF EXISTS === (int, int)
+RR  ALTER TABLE t ADD COLUMN z dvol
+rr  ALTER TABLE t ADD COLUMN z dvol DEFAULT NULL
+rr  ALTER TABLE t ADD COLUMN z ddef
+rr  ALTER TABLE t ADD COLUMN z ddef NOT NULL
 18 rr  ALTER TABLE t ADD COLUMN z int GENERATED ALWAYS AS (a + 1) VIRTUAL
 18 RR  ALTER TABLE t ADD CONSTRAINT k NOT NULL a
 18 rR  ALTER TABLE t ADD CONSTRAINT k NOT NULL a NOT VALID
@@ -941,6 +947,16 @@ foreach my $sql (
 {
 	is(sqlstate_of('regress_reader', $sql), 'ZDM01', "$sql, which reads another's table");
 }
+
+# A look at a default runs nobody else's function, though it is IMMUTABLE.
+filled('GRANT ALL ON SCHEMA theirs TO regress_reader; SET ROLE regress_reader;
+	CREATE SEQUENCE theirs.runs;
+	CREATE FUNCTION theirs.imm() RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+		$$BEGIN RETURN nextval(\'theirs.runs\'); END$$;
+	CREATE DOMAIN theirs.imm_dom AS int DEFAULT theirs.imm()');
+filled("SELECT count(*) FROM zdm_check('ALTER TABLE t ADD COLUMN z int DEFAULT theirs.imm();
+	ALTER TABLE t ADD COLUMN z theirs.imm_dom')");
+is(filled('SELECT is_called FROM theirs.runs'), 'f', 'zdm_check runs no function of another role');
 
 $node->stop;
 done_testing();
