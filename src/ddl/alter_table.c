@@ -531,7 +531,7 @@ alter_command(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 			ddl_note_brief_lock(ddl, rel, cmd, "changing the row type");
 			break;
 		case AT_ReplicaIdentity:
-			ddl_note_brief_lock(ddl, rel, cmd, "changing the replica identity");
+			ddl_replica_identity(ddl, rel, cmd);
 			break;
 		case AT_GenericOptions:
 		case AT_AlterColumnGenericOptions:

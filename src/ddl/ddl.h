@@ -356,6 +356,9 @@ extern void ddl_create_partition_of(ZdmDdl *ddl, CreateStmt *stmt);
 extern bool ddl_partition_condition(ZdmRel *parent, PartitionBoundSpec *bound,
 									char **condition, char **values);
 
+/* publication.c */
+extern void ddl_replica_identity(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
+
 /* create.c */
 extern void ddl_create_table(ZdmDdl *ddl, Node *stmt);
 extern void ddl_create_view(ZdmDdl *ddl, Node *stmt);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * publication.c
- *	  CREATE and ALTER PUBLICATION.
+ *	  CREATE and ALTER PUBLICATION, REPLICA IDENTITY of published tables.
  *
  * The locks are weak, but an UPDATE or DELETE of a published table without a
  * replica identity fails from then on.
@@ -21,6 +21,7 @@
 #include "ddl/ddl.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 /* How a row that is updated or deleted is told to the subscriber. */
@@ -177,6 +178,40 @@ publish_schema(ZdmDdl *ddl, Node *stmt, const PublicationObjSpec *spec)
 	}
 	if (OidIsValid(nspoid))
 		check_all_tables(ddl, stmt, nspoid);
+}
+
+/* Does one of the publications pass on updates or deletes? */
+static bool
+any_publishes_changes(List *publications)
+{
+	ListCell   *lc;
+
+	foreach(lc, publications)
+	{
+		char	   *name = get_publication_name(lfirst_oid(lc), true);
+
+		if (name != NULL && publishes_changes(NIL, name, false))
+			return true;
+	}
+	return false;
+}
+
+/* ALTER TABLE ... REPLICA IDENTITY, of a table that may be published */
+void
+ddl_replica_identity(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
+{
+	ReplicaIdentityStmt *stmt = castNode(ReplicaIdentityStmt, cmd->def);
+
+	ddl_note_brief_lock(ddl, rel, cmd, "changing the replica identity");
+	if (stmt->identity_type != REPLICA_IDENTITY_NOTHING || rel->is_exempt ||
+		!OidIsValid(rel->relid) || !has_replica_identity(rel))
+		return;
+	if (any_publishes_changes(GetRelationPublications(rel->relid)) ||
+		any_publishes_changes(GetSchemaPublications(get_rel_namespace(rel->relid))) ||
+		any_publishes_changes(GetAllTablesPublications()))
+		(void) ddl_hazard(ddl, ZDM_RULE_PUBLISH_WITHOUT_IDENTITY, rel, (Node *) cmd, NULL,
+						  "UPDATE and DELETE of %s would fail: it is published, and would have no replica identity",
+						  ddl_rel_describe(rel));
 }
 
 void

@@ -627,7 +627,7 @@ RR  CREATE INDEX ON mp (v)
 rr  CREATE INDEX CONCURRENTLY ON mp1a (v)
 rR  ALTER TABLE u RENAME CONSTRAINT u_code_key TO u2
 rR  ALTER INDEX u_code_key RENAME TO u2
-rr  ALTER TABLE u REPLICA IDENTITY NOTHING
+rR  ALTER TABLE u REPLICA IDENTITY NOTHING
 rw  ALTER TABLE t ADD COLUMN z int NOT NULL DEFAULT 5, ADD COLUMN y text, ALTER COLUMN a SET DEFAULT 4
 RR  ALTER TABLE t ADD COLUMN z int, ADD COLUMN y serial
 rR  ALTER TABLE t DROP CONSTRAINT t_ck, ADD CONSTRAINT t_ck CHECK (ck <> 'x') NOT VALID
@@ -855,7 +855,8 @@ sub check_context
 }
 
 $node->safe_psql('postgres',
-	"SET zdm.mode = off; CREATE SCHEMA filled; SET search_path = filled, public;" . objects(1));
+	"SET zdm.mode = off; CREATE SCHEMA filled; SET search_path = filled, public;"
+	  . objects(1) . 'CREATE PUBLICATION published FOR TABLE u');
 $node->safe_psql('postgres',
 	"SET zdm.mode = off; CREATE SCHEMA empty; SET search_path = empty, public;" . objects(0));
 check_context($_) foreach grep { !$_->{window} } @contexts;
