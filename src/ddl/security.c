@@ -30,16 +30,53 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-/* Does the list of rights name any of the roles? */
+/* The rights that REVOKE takes away. */
+static AclMode
+revoked_rights(const GrantStmt *stmt)
+{
+	static const struct
+	{
+		const char *name;
+		AclMode		right;
+	}			rights[] = {
+		{"select", ACL_SELECT}, {"insert", ACL_INSERT}, {"update", ACL_UPDATE},
+		{"delete", ACL_DELETE}, {"truncate", ACL_TRUNCATE},
+		{"references", ACL_REFERENCES}, {"trigger", ACL_TRIGGER},
+		{"maintain", COMPAT_ACL_MAINTAIN}, {"usage", ACL_USAGE},
+		{"execute", ACL_EXECUTE}, {"create", ACL_CREATE},
+		{"temporary", ACL_CREATE_TEMP}, {"temp", ACL_CREATE_TEMP},
+		{"connect", ACL_CONNECT}
+	};
+	AclMode		result = ACL_NO_RIGHTS;
+	ListCell   *lc;
+
+	if (stmt->privileges == NIL)
+		return ~ACL_NO_RIGHTS;
+	foreach(lc, stmt->privileges)
+	{
+		const char *name = ((AccessPriv *) lfirst(lc))->priv_name;
+
+		if (name == NULL)
+			return ~ACL_NO_RIGHTS;
+		for (int i = 0; i < lengthof(rights); i++)
+		{
+			if (strcmp(name, rights[i].name) == 0)
+				result |= rights[i].right;
+		}
+	}
+	return result;
+}
+
+/* Does the list of rights give one of these to any of the roles? */
 static bool
-acl_names(Acl *acl, List *roleids)
+acl_names(Acl *acl, List *roleids, AclMode rights)
 {
 	AclItem    *items = ACL_DAT(acl);
 
 	for (int i = 0; i < ACL_NUM(acl); i++)
 	{
 		if (list_member_oid(roleids, items[i].ai_grantee) &&
-			ACLITEM_GET_PRIVS(items[i]) != ACL_NO_RIGHTS)
+			(ACLITEM_GET_PRIVS(items[i]) & rights) != ACL_NO_RIGHTS)
 			return true;
 	}
 	return false;
@@ -47,7 +84,7 @@ acl_names(Acl *acl, List *roleids)
 
 /* Have any of the roles been granted a right on a column of the relation? */
 static bool
-column_acls_name(Oid relid, List *roleids)
+column_acls_name(Oid relid, List *roleids, AclMode rights)
 {
 	bool		result = false;
 
@@ -62,7 +99,7 @@ column_acls_name(Oid relid, List *roleids)
 			break;
 		acl = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attacl, &isnull);
 		if (!isnull)
-			result = acl_names(DatumGetAclP(acl), roleids);
+			result = acl_names(DatumGetAclP(acl), roleids, rights);
 		ReleaseSysCache(tuple);
 	}
 	return result;
@@ -91,9 +128,10 @@ catalog_of(const ObjectAddress *address)
 		address->classId;
 }
 
-/* Have any of the roles a right on the object, by grant or by default? */
+/* Have any of the roles such a right on the object, by grant or by default? */
 static bool
-has_granted_right(ObjectType type, const ObjectAddress *address, List *roleids)
+has_granted_right(ObjectType type, const ObjectAddress *address, List *roleids,
+				  AclMode rights)
 {
 	Oid			classid = catalog_of(address);
 	AttrNumber	aclnum = get_object_attnum_acl(classid);
@@ -120,11 +158,11 @@ has_granted_right(ObjectType type, const ObjectAddress *address, List *roleids)
 								 RelationGetDescr(catalog), &isnull);
 			acl = acldefault(acl_kind(type), DatumGetObjectId(datum));
 		}
-		result = acl_names(acl, roleids);
+		result = acl_names(acl, roleids, rights);
 	}
 	table_close(catalog, AccessShareLock);
 	if (!result && address->classId == RelationRelationId)
-		result = column_acls_name(address->objectId, roleids);
+		result = column_acls_name(address->objectId, roleids, rights);
 	return result;
 }
 
@@ -201,7 +239,7 @@ grant_on_relation(ZdmDdl *ddl, GrantStmt *stmt, ZdmRel *rel, List *roleids)
 		return;
 	ObjectAddressSet(address, RelationRelationId, rel->relid);
 	if (!has_granted_right(rel->relkind == RELKIND_SEQUENCE ? OBJECT_SEQUENCE : OBJECT_TABLE,
-						   &address, roleids))
+						   &address, roleids, revoked_rights(stmt)))
 		return;
 	set_revoke_cap(ddl_hazard(ddl, ZDM_RULE_SECURITY_CHANGE, rel, (Node *) stmt, NULL,
 							  "revoking %s on %s from %s would break clients that rely on it",
@@ -218,7 +256,8 @@ grant_on_object(ZdmDdl *ddl, GrantStmt *stmt, Node *object, List *roleids)
 		return;
 	if (ddl->object == NULL)
 		ddl->object = ddl_object_describe(&address);
-	if (stmt->is_grant || !has_granted_right(stmt->objtype, &address, roleids))
+	if (stmt->is_grant || !has_granted_right(stmt->objtype, &address, roleids,
+											 revoked_rights(stmt)))
 		return;
 	set_revoke_cap(ddl_object_hazard(ddl, ZDM_RULE_SECURITY_CHANGE, &address, (Node *) stmt,
 									 "revoking %s on %s from %s would break clients that rely on it",
