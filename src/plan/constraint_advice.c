@@ -456,13 +456,43 @@ add_exclusion(const ZdmDdl *ddl, const ZdmHazard *hazard)
 					ddl_rel_qualified(hazard->rel));
 }
 
+/* What the ALTER TABLE does beside validating, as a statement; or "" */
+static char *
+without_validation(const ZdmDdl *ddl, const ZdmHazard *hazard)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	if (!IsA(ddl->stmt, AlterTableStmt))
+		return buf.data;
+	foreach(lc, ((AlterTableStmt *) ddl->stmt)->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_ValidateConstraint)
+			continue;
+		if (buf.len == 0)
+			appendStringInfo(&buf, "ALTER TABLE %s ", ddl_rel_qualified(hazard->rel));
+		else
+			appendStringInfoString(&buf, ", ");
+		appendStringInfoString(&buf, zdm_sql_action(ddl, (Node *) cmd));
+	}
+	if (buf.len > 0)
+		appendStringInfoString(&buf, "; ");
+	return buf.data;
+}
+
 static char *
 validate_while_locked(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	AlterTableCmd *cmd = castNode(AlterTableCmd, hazard->node);
+	char	   *rest = without_validation(ddl, hazard);
 
-	return psprintf("Commit first, then, alone: ALTER TABLE %s VALIDATE CONSTRAINT %s;",
-					ddl_rel_qualified(hazard->rel), quote_identifier(cmd->name));
+	return psprintf("%s%sALTER TABLE %s VALIDATE CONSTRAINT %s;",
+					*rest == '\0' ? "Commit first, then, alone: " :
+					ddl->in_block ? "Each in a transaction of its own: " : "",
+					rest, ddl_rel_qualified(hazard->rel), quote_identifier(cmd->name));
 }
 
 static char *

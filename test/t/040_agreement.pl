@@ -877,6 +877,12 @@ is( filled(
 	'validate_while_locked',
 	'zdm_check knows what the transaction has done before');
 
+is( filled("SELECT hint FROM zdm_check('ALTER TABLE t ADD CONSTRAINT k CHECK (a > 0) NOT VALID,
+			VALIDATE CONSTRAINT k') WHERE rule = 'validate_while_locked'"),
+	'ALTER TABLE filled.t ADD CONSTRAINT k CHECK (a > 0) NOT VALID; '
+	  . 'ALTER TABLE filled.t VALIDATE CONSTRAINT k;',
+	'the advice takes one ALTER TABLE apart');
+
 $node->safe_psql('postgres', "SELECT zdm_begin_window('agreement')");
 $node->safe_psql('postgres',
 	"BEGIN; CREATE SCHEMA born; SET search_path = born, public;" . objects(1) . 'COMMIT;');
