@@ -40,5 +40,7 @@ cmp_ok(() = $log =~ / ZDM01 /g, '>', 20, 'statements that were refused or warned
 cmp_ok(() = $log =~ / 42601 ERROR/g, '>', 100, 'syntax errors');
 cmp_ok($node->safe_psql('fuzz_check', q{SELECT count(*) FROM fuzz.corpus WHERE cardinality(tokens) > 1}), '>', 400, 'a corpus');
 
+cmp_ok(-s "$ENV{ZDM_WORK}/fuzz.warn", '>', 5000, 'statements that failed with zdm as without it');
+
 $node->stop;
 done_testing();
