@@ -87,12 +87,11 @@ ddl_row() {
 }
 
 ddl() {
-	local round variant kind order
+	local round variant kind
 
 	ddl_script >"$report/ddl.sql"
 	for ((round = 0; round < ddl_rounds; round++)); do
-		order=(plain loaded window)
-		for variant in "${order[@]:round % 3}" "${order[@]:0:round % 3}"; do
+		for variant in "${variants[@]:round % 3}" "${variants[@]:0:round % 3}"; do
 			ddl_session "$variant" | sed "s/^/$round $variant /" >>"$report/ddl.raw"
 		done
 	done

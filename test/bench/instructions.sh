@@ -2,7 +2,8 @@
 # exact where throughput is noisy.
 #
 # Each count is the difference of two sessions, one with more transactions than
-# the other, so what a session costs by itself is not in it.
+# the other, so what a session costs by itself is not in it.  Statistics, which
+# a backend hands over when a second has gone by, would depend on the clock.
 
 declare -A counted_name
 counted_name=([select]="pgbench select-only" [update]="pgbench simple-update"
@@ -17,7 +18,7 @@ start_counting() {
 		cd /
 		zdm_as_user valgrind --tool=callgrind --log-file=/dev/null \
 			--callgrind-out-file="$dir/data/counted.%p" \
-			"$(command -v postgres)" -D "$dir/data" </dev/null >>"$dir/data/server.log" 2>&1
+			"$(command -v postgres)" -D "$dir/data" -c track_counts=off </dev/null >>"$dir/data/server.log" 2>&1
 	) &
 	# a client that asks would be counted
 	for ((tries = 0; tries < 600; tries++)); do
@@ -32,9 +33,8 @@ start_counting() {
 # A backend's count is written when it exits.  pgbench has two sessions: one
 # that looks at the tables, and then the one that does the work.
 count() {
-	local variant=$1 dir=$PGHOST options totals tries
+	local variant=$1 dir=${server_dir[$1]} options totals tries
 
-	[ "$variant" != plain ] || dir=$plain_dir
 	case $2 in
 	select) options=(-S -M prepared) ;;
 	update) options=(-N -M prepared) ;;
@@ -71,10 +71,10 @@ per_transaction() {
 reset_data() {
 	local variant
 
-	for variant in plain loaded window; do
-		sql "$variant" -c "ALTER DATABASE bench_$variant SET zdm.mode = off"
+	for variant in "${variants[@]}"; do
+		sql "$variant" -c "ALTER DATABASE bench SET zdm.mode = off"
 		at "$variant" pgbench -i -q -s 1 >/dev/null 2>&1
-		sql "$variant" -c "ALTER DATABASE bench_$variant RESET zdm.mode"
+		sql "$variant" -c "ALTER DATABASE bench RESET zdm.mode"
 	done
 }
 
@@ -101,13 +101,13 @@ instructions() {
 
 	reset_data
 	counted_scripts
-	for dir in $(servers); do
+	for dir in "${server_dir[@]}"; do
 		start_counting "$dir"
 	done
 	head_row instructions "transaction" "without zdm" "with zdm" "in a window" \
 		"ratio" "target" ""
 	for workload in select update control ddl; do
-		for variant in plain loaded window; do
+		for variant in "${variants[@]}"; do
 			counts[$variant]=$(per_transaction "$variant" "$workload")
 		done
 		ratio=$(awk -v p="${counts[plain]}" -v l="${counts[loaded]}" -v w="${counts[window]}" \
@@ -120,7 +120,7 @@ instructions() {
 			"${counts[window]}" "$ratio" "${target:+at least $target}" "$verdict"
 		tail -1 "$report/instructions"
 	done
-	for dir in $(servers); do
+	for dir in "${server_dir[@]}"; do
 		server_ctl "$dir" -m fast stop
 	done
 	wait

@@ -15,21 +15,19 @@ sql() {
 	at "$variant" psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"
 }
 
-# at VARIANT COMMAND ...: run a client against it.  The variants are
-#   plain    a server that has not loaded zdm
-#   loaded   a server that has, in a database with the extension
-#   window   the same, in a database where a window is open
+# Each variant has a server of its own, with the same data in it:
+#   plain    zdm is not loaded
+#   loaded   it is, and the extension is created
+#   window   the same, and a window is open
+variants=(plain loaded window)
+declare -A server_dir=([plain]=$ZDM_WORK/plain [loaded]=$PGHOST [window]=$ZDM_WORK/window)
+
+# at VARIANT COMMAND ...: run a client against it
 at() {
-	local variant=$1 host=$PGHOST
+	local variant=$1
 	shift
 
-	[ "$variant" != plain ] || host=$plain_dir
-	PGHOST=$host PGDATABASE=bench_$variant "$@"
-}
-
-# The folders of the two servers.
-servers() {
-	printf '%s\n' "$plain_dir" "$PGHOST"
+	PGHOST=${server_dir[$variant]} PGDATABASE=bench "$@"
 }
 
 # server_ctl DIR OPTION ...: pg_ctl as the user that runs the servers
@@ -57,14 +55,11 @@ summary() {
 		}'
 }
 
-# judge NAME at_least|at_most TARGET MEDIAN LOW HIGH: a target counts as missed
+# judgement at_least|at_most TARGET MEDIAN LOW HIGH -> a target counts as missed
 # when the whole interval misses it; if only the median does, it takes a
-# quieter machine to tell.  Sets verdict.
-judge() {
-	local name=$1 sense=$2 target=$3 median=$4 low=$5 high=$6
-
-	verdict=$(awk -v sense="$sense" -v t="$target" -v m="$median" -v l="$low" -v h="$high" \
-		-v slack="$slack" '
+# quieter machine to tell
+judgement() {
+	awk -v sense="$1" -v t="$2" -v m="$3" -v l="$4" -v h="$5" -v slack="$slack" '
 		BEGIN {
 			# as if it were "at most", which is what the other one is upside down
 			if (sense == "at_least") {
@@ -74,11 +69,24 @@ judge() {
 			}
 			limit = t + slack * (t < 0 ? -t : t)
 			print ((l > limit) ? "missed" : (m > t) ? "within noise" : "met")
-		}')
+		}'
+}
+
+# Count the verdict if it is a bad one.
+note_verdict() {
 	if [ "$verdict" = missed ]; then
 		misses=$((misses + 1))
-		zdm_say "missed: $name: $median ($low to $high), target ${sense/_/ } $target"
+		zdm_say "missed: $1"
 	fi
+}
+
+# judge NAME SENSE TARGET MEDIAN LOW HIGH: the same, counted; sets verdict
+judge() {
+	local name=$1
+	shift
+
+	verdict=$(judgement "$@")
+	note_verdict "$name: $3 ($4 to $5), target ${1/_/ } $2"
 }
 
 # row SECTION FIELD ...: one line of a section's table
