@@ -278,7 +278,10 @@ ddl_type(ZdmDdl *ddl, const TypeName *typname, Oid *typid, int32 *typmod)
 		return true;
 	}
 	if (ddl->script != NULL && typname->names != NIL &&
-		ddl_script_has_type(ddl->script, strVal(llast(typname->names))))
+		ddl_script_has_type(ddl->script,
+							list_length(typname->names) >= 2 ?
+							strVal(list_nth(typname->names, list_length(typname->names) - 2)) : NULL,
+							strVal(llast(typname->names))))
 		return true;
 
 	ddl_undefined(ddl, "type \"%s\" does not exist", TypeNameToString(typname));

@@ -405,7 +405,7 @@ is_made_in_script(ZdmDdl *ddl, ObjectType type, Node *object)
 		case OBJECT_DOMAIN:
 			name = strVal(llast(IsA(object, List) ? (List *) object :
 								((TypeName *) object)->names));
-			return ddl_script_has_type(ddl->script, name);
+			return ddl_script_has_type(ddl->script, NULL, name);
 		case OBJECT_SCHEMA:
 			return ddl_script_has_schema(ddl->script, strVal(object));
 		case OBJECT_OPERATOR:

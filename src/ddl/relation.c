@@ -130,8 +130,9 @@ ddl_rel(ZdmDdl *ddl, const RangeVar *rv, bool missing_ok)
 					  rv->catalogname, rv->schemaname, rv->relname);
 		return NULL;
 	}
-	if (ddl->script == NULL ||
-		!ddl_script_lookup_rel(ddl, rv->schemaname, rv->relname, &rel))
+	if (ddl->script != NULL)
+		rel = ddl_script_lookup_rel(ddl, rv->schemaname, rv->relname);
+	else
 	{
 		Oid			relid = catalog_relid(rv->schemaname, rv->relname);
 

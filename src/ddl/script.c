@@ -11,12 +11,17 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "common/hashfn.h"
 #include "ddl/script_internal.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 /* An empty script; everything of it lives in the given context. */
 ZdmScript *
@@ -127,49 +132,101 @@ rel_of_script(const ZdmScriptName *entry)
 	return rel;
 }
 
+/* A relation of the catalog that has a certain name. */
+typedef struct NamedRel
+{
+	Oid			nspoid;
+	Oid			relid;
+} NamedRel;
+
 /*
- * Resolve a name as the script stands.  Returns false if the script has not
- * touched it in any schema where it could be.
+ * All relations of that name, of NamedRel.  A long script makes many names
+ * that the catalog does not have; the system cache would remember each of
+ * them for the rest of the session, so the catalog itself is asked.
  */
-bool
-ddl_script_lookup_rel(ZdmDdl *ddl, const char *nspname, const char *relname,
-					  ZdmRel **rel)
+static List *
+relations_named(const char *relname)
+{
+	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
+	List	   *result = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_class_relname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum(relname));
+	scan = systable_beginscan(pg_class, ClassNameNspIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		NamedRel   *named = palloc(sizeof(NamedRel));
+
+		named->nspoid = ((Form_pg_class) GETSTRUCT(tuple))->relnamespace;
+		named->relid = ((Form_pg_class) GETSTRUCT(tuple))->oid;
+		result = lappend(result, named);
+	}
+	systable_endscan(scan);
+	table_close(pg_class, AccessShareLock);
+	return result;
+}
+
+static Oid
+relid_in_schema(List *named_rels, const char *schema)
+{
+	Oid			nspoid = named_rels != NIL ? LookupNamespaceNoError(schema) : InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, named_rels)
+	{
+		const NamedRel *named = lfirst(lc);
+
+		if (named->nspoid == nspoid)
+			return named->relid;
+	}
+	return InvalidOid;
+}
+
+/*
+ * The relation that a name stands for as the script stands, made in it or in
+ * the catalog; NULL if there is none, or the script has dropped it.
+ */
+ZdmRel *
+ddl_script_lookup_rel(ZdmDdl *ddl, const char *nspname, const char *relname)
 {
 	ZdmScript  *script = ddl->script;
 	List	   *schemas = nspname != NULL ? list_make1(unconstify(char *, nspname)) :
 		script->search_path;
-	bool		touched = script->sets_search_path;
+	List	   *named_rels = relations_named(relname);
+	ZdmRel	   *rel = NULL;
 	ListCell   *lc;
 
-	*rel = NULL;
 	foreach(lc, schemas)
 	{
 		const char *schema = lfirst(lc);
 		ZdmScriptName *entry = ddl_script_name(script, 'r', schema, relname, false);
-		Oid			nspoid;
-		Oid			relid;
+		Oid			relid = InvalidOid;
 
-		if (entry != NULL)
+		if (entry == NULL)
+			relid = relid_in_schema(named_rels, schema);
+		else if (entry->dropped)
+			continue;
+		else if (OidIsValid(entry->rel->relid))
+			relid = entry->rel->relid;
+		else
 		{
-			touched = true;
-			if (entry->dropped)
-				continue;
-			if (!OidIsValid(entry->rel->relid))
-				*rel = rel_of_script(entry);
-			else
-				*rel = ddl_rel_by_oid(ddl, entry->rel->relid);
-			return true;
+			rel = rel_of_script(entry);
+			break;
 		}
-
-		nspoid = LookupNamespaceNoError(schema);
-		relid = OidIsValid(nspoid) ? get_relname_relid(relname, nspoid) : InvalidOid;
 		if (OidIsValid(relid))
 		{
-			*rel = ddl_rel_by_oid(ddl, relid);
-			return *rel != NULL;
+			rel = ddl_rel_by_oid(ddl, relid);
+			break;
 		}
 	}
-	return touched;
+
+	list_free_deep(named_rels);
+	if (nspname != NULL)
+		list_free(schemas);
+	return rel;
 }
 
 /* Attach to an existing relation what the script has changed of it. */
@@ -187,12 +244,8 @@ ddl_script_adjust_rel(ZdmScript *script, ZdmRel *rel)
 ZdmScriptCol *
 ddl_script_col(ZdmScriptRel *rel, const char *name)
 {
-	ListCell   *lc;
-
-	foreach(lc, rel->columns)
+	for (ZdmScriptCol *col = rel->columns; col != NULL; col = col->next)
 	{
-		ZdmScriptCol *col = lfirst(lc);
-
 		if (strcmp(col->name, name) == 0)
 			return col;
 	}
@@ -312,10 +365,24 @@ has_name(ZdmScript *script, char kind, const char *name)
 	return entry != NULL && !entry->dropped;
 }
 
+/* Every table and view is a type too. */
 bool
-ddl_script_has_type(ZdmScript *script, const char *name)
+ddl_script_has_type(ZdmScript *script, const char *nspname, const char *name)
 {
-	return has_name(script, 't', name);
+	List	   *schemas = nspname != NULL ? list_make1(unconstify(char *, nspname)) :
+		script->search_path;
+	ListCell   *lc;
+
+	if (has_name(script, 't', name))
+		return true;
+	foreach(lc, schemas)
+	{
+		ZdmScriptName *entry = ddl_script_name(script, 'r', lfirst(lc), name, false);
+
+		if (entry != NULL && !entry->dropped)
+			return true;
+	}
+	return false;
 }
 
 bool

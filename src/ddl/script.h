@@ -24,9 +24,9 @@ extern ZdmScript *ddl_script_create(MemoryContext context);
 /* the schema where unqualified names are made, or NULL if there is none */
 extern const char *ddl_script_creation_schema(const ZdmScript *script);
 
-/* relations: true if the script knows the name; *rel NULL means dropped */
-extern bool ddl_script_lookup_rel(ZdmDdl *ddl, const char *nspname,
-								  const char *relname, ZdmRel **rel);
+/* relations, of the script or the catalog; NULL: none, or dropped */
+extern ZdmRel *ddl_script_lookup_rel(ZdmDdl *ddl, const char *nspname,
+									 const char *relname);
 extern void ddl_script_adjust_rel(ZdmScript *script, ZdmRel *rel);
 
 /* columns: true if the script knows the name; *col NULL means dropped */
@@ -43,7 +43,8 @@ extern bool ddl_script_has_constraint(ZdmRel *rel, const char *name, bool *dropp
 extern List *ddl_script_index_columns(ZdmRel *index);
 
 /* types, schemas and functions made in the script */
-extern bool ddl_script_has_type(ZdmScript *script, const char *name);
+extern bool ddl_script_has_type(ZdmScript *script, const char *nspname,
+								const char *name);
 extern bool ddl_script_has_schema(ZdmScript *script, const char *name);
 extern bool ddl_script_has_function(ZdmScript *script, const char *name,
 									bool *is_volatile);

@@ -50,9 +50,6 @@ make_rel(ZdmDdl *ddl, const char *nspname, const char *relname,
 	entry->rel = palloc0(sizeof(ZdmScriptRel));
 	entry->rel->relkind = relkind;
 	entry->rel->persistence = persistence;
-
-	/* every table and view is a type too */
-	ddl_script_name(script, 't', NULL, relname, true)->dropped = false;
 	return entry->rel;
 }
 
@@ -92,7 +89,8 @@ column_entry(ZdmScriptRel *rel, const char *name)
 	{
 		entry = palloc0(sizeof(ZdmScriptCol));
 		entry->name = pstrdup(name);
-		rel->columns = lappend(rel->columns, entry);
+		entry->next = rel->columns;
+		rel->columns = entry;
 	}
 	return entry;
 }
@@ -136,14 +134,19 @@ add_constraint(ZdmScriptRel *rel, const char *name)
 static void
 apply_constraint(ZdmScriptRel *rel, const Constraint *con)
 {
-	ZdmScriptCon *entry = add_constraint(rel, con->conname);
 	ListCell   *lc;
 
-	entry->is_valid = !con->skip_validation;
-	if (con->contype == CONSTR_CHECK)
+	/* what has no name and proves nothing is never asked for */
+	if (con->conname != NULL || con->contype == CONSTR_CHECK)
 	{
-		entry->not_null_columns = not_null_columns(con->raw_expr, NIL);
-		entry->check = copyObject(con->raw_expr);
+		ZdmScriptCon *entry = add_constraint(rel, con->conname);
+
+		entry->is_valid = !con->skip_validation;
+		if (con->contype == CONSTR_CHECK)
+		{
+			entry->not_null_columns = not_null_columns(con->raw_expr, NIL);
+			entry->check = copyObject(con->raw_expr);
+		}
 	}
 	if (con->contype == CONSTR_PRIMARY)
 	{
@@ -536,7 +539,6 @@ apply_search_path(ZdmScript *script, const VariableSetStmt *stmt)
 		stmt->kind != VAR_SET_VALUE)
 		return;
 
-	script->sets_search_path = true;
 	script->creation_schema = NULL;
 	script->search_path = list_make2(pstrdup("pg_temp"), pstrdup("pg_catalog"));
 	foreach(lc, stmt->args)

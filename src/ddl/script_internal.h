@@ -13,8 +13,10 @@
 #include "ddl/script.h"
 #include "utils/hsearch.h"
 
+/* A column; linked by itself, as a long script has very many of them. */
 typedef struct ZdmScriptCol
 {
+	struct ZdmScriptCol *next;
 	const char *name;
 	bool		dropped;		/* or renamed away */
 	ZdmCol		col;			/* as the script stands */
@@ -38,7 +40,7 @@ struct ZdmScriptRel
 	char		persistence;
 	bool		columns_known;	/* of one made in the script: the list below
 								 * is complete */
-	List	   *columns;		/* ZdmScriptCol */
+	struct ZdmScriptCol *columns;	/* the newest first */
 	List	   *constraints;	/* ZdmScriptCon */
 	List	   *index_columns;	/* String: of an index made in the script */
 };
@@ -72,7 +74,6 @@ struct ZdmScript
 	HTAB	   *oids;			/* ZdmScriptOid */
 	List	   *search_path;	/* char *, for unqualified names */
 	const char *creation_schema;	/* where they are made, or NULL */
-	bool		sets_search_path;
 	bool		is_opaque;
 };
 
