@@ -40,6 +40,11 @@ ddl_script_create(MemoryContext context)
 	script->names = hash_create("zdm script names", 64, &ctl,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
+	ctl.keysize = sizeof(NameData);
+	ctl.entrysize = sizeof(NameData);
+	script->schemas = hash_create("zdm script schemas", 16, &ctl,
+								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
 	ctl.keysize = sizeof(Oid);
 	ctl.entrysize = sizeof(ZdmScriptOid);
 	script->oids = hash_create("zdm script relations", 64, &ctl,
@@ -71,6 +76,22 @@ ddl_script_creation_schema(const ZdmScript *script)
 }
 
 /*
+ * The one copy of a schema's name that keys point to: a long script has very
+ * many keys in few schemas.
+ */
+static const char *
+schema_pointer(ZdmScript *script, const char *nspname)
+{
+	NameData	name;
+
+	if (nspname == NULL)
+		return NULL;
+	memset(&name, 0, sizeof(name));
+	strlcpy(NameStr(name), nspname, NAMEDATALEN);
+	return hash_search(script->schemas, &name, HASH_ENTER, NULL);
+}
+
+/*
  * The entry of a name; with create a new one if there is none.  kind keeps
  * relations, types, schemas and functions apart.
  */
@@ -84,8 +105,7 @@ ddl_script_name(ZdmScript *script, char kind, const char *nspname,
 
 	memset(&key, 0, sizeof(key));
 	key.kind = kind;
-	if (nspname != NULL)
-		strlcpy(key.nspname, nspname, NAMEDATALEN);
+	key.nspname = schema_pointer(script, nspname);
 	strlcpy(key.name, name, NAMEDATALEN);
 
 	entry = hash_search(script->names, &key, create ? HASH_ENTER : HASH_FIND, &found);

@@ -49,7 +49,7 @@ typedef struct ZdmScriptKey
 {
 	char		kind;			/* r(elation), t(ype), s(chema), f(unction),
 								 * o(ther) */
-	char		nspname[NAMEDATALEN];	/* relations only */
+	const char *nspname;		/* relations only; one pointer for each schema */
 	char		name[NAMEDATALEN];
 } ZdmScriptKey;
 
@@ -72,6 +72,7 @@ struct ZdmScript
 	MemoryContext context;
 	HTAB	   *names;			/* ZdmScriptName */
 	HTAB	   *oids;			/* ZdmScriptOid */
+	HTAB	   *schemas;		/* names, each once: what keys point to */
 	List	   *search_path;	/* char *, for unqualified names */
 	const char *creation_schema;	/* where they are made, or NULL */
 	bool		is_opaque;
