@@ -195,7 +195,8 @@ follow_transaction(Check *check, const TransactionStmt *stmt)
 static bool
 put_analysis(Check *check, ZdmDdl *ddl)
 {
-	List	   *judgements = zdm_judge(&check->policy, ddl);
+	ZdmPlan    *plan;
+	List	   *judgements = zdm_judge(&check->policy, ddl, &plan);
 	ListCell   *lc;
 
 	foreach(lc, judgements)
@@ -332,11 +333,36 @@ zdm_check(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* columns of zdm_explain() */
+enum
+{
+	EXPLAIN_STEP,
+	EXPLAIN_PHASE,
+	EXPLAIN_SQL,
+	EXPLAIN_LOCK_MODE,
+	EXPLAIN_NOTE,
+	EXPLAIN_COLUMNS
+};
+
+static void
+put_step(ReturnSetInfo *rsinfo, int number, const char *phase, const char *sql,
+		 LOCKMODE lock_mode, const char *note)
+{
+	Datum		values[EXPLAIN_COLUMNS];
+	bool		nulls[EXPLAIN_COLUMNS] = {0};
+
+	values[EXPLAIN_STEP] = Int32GetDatum(number);
+	values[EXPLAIN_PHASE] = text_or_null(phase, &nulls[EXPLAIN_PHASE]);
+	values[EXPLAIN_SQL] = CStringGetTextDatum(sql);
+	values[EXPLAIN_LOCK_MODE] = text_or_null(zdm_lock_name(lock_mode), &nulls[EXPLAIN_LOCK_MODE]);
+	values[EXPLAIN_NOTE] = text_or_null(note, &nulls[EXPLAIN_NOTE]);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
 /* What is to be said of a statement that would run as it is, or would not. */
 static char *
-explain_note(const ZdmPolicy *policy, const ZdmDdl *ddl)
+verdict_note(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 {
-	List	   *judgements = zdm_judge(policy, ddl);
 	StringInfoData buf;
 	ListCell   *lc;
 
@@ -397,12 +423,15 @@ zdm_explain(PG_FUNCTION_ARGS)
 	Node	   *stmt = parse_one(sql);
 	ZdmPolicy	policy = {0};
 	ZdmDdl		ddl;
-	Datum		values[5];
-	bool		nulls[5] = {0};
+	ZdmPlan    *plan;
+	List	   *judgements;
+	int			number = 1;
+	ListCell   *lc;
 
 	init_ddl(&ddl, stmt, sql, transaction_state());
 	ddl.in_block = IsTransactionBlock();
-	ddl_analyze(&ddl);
+	if (ddl_is_guarded(nodeTag(stmt)))
+		ddl_analyze(&ddl);
 	if (ddl.undefined != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -410,12 +439,17 @@ zdm_explain(PG_FUNCTION_ARGS)
 	guard_policy(&policy);
 
 	InitMaterializedSRF(fcinfo, 0);
-	values[0] = Int32GetDatum(1);
-	values[1] = text_or_null(NULL, &nulls[1]);
-	values[2] = CStringGetTextDatum(sql);
-	values[3] = text_or_null(zdm_lock_name(ddl_strongest_lock(&ddl)), &nulls[3]);
-	values[4] = CStringGetTextDatum(explain_note(&policy, &ddl));
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	judgements = zdm_judge(&policy, &ddl, &plan);
+	if (plan == NULL)
+		put_step(rsinfo, number, NULL, sql, ddl_strongest_lock(&ddl),
+				 verdict_note(&policy, &ddl, judgements));
+	foreach(lc, plan ? plan->steps : NIL)
+	{
+		const ZdmStep *step = lfirst(lc);
+
+		put_step(rsinfo, number++, zdm_phase_name(step->phase), step->sql,
+				 step->lock_mode, zdm_step_note(step));
+	}
 	return (Datum) 0;
 }
 

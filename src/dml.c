@@ -156,6 +156,7 @@ dml_check(const PlannedStmt *pstmt, const char *query)
 	ZdmDdl		ddl = {0};
 	ZdmRel	   *rel;
 	List	   *judgements;
+	ZdmPlan    *plan;
 
 	if (bulk == NULL)
 		return;
@@ -173,7 +174,7 @@ dml_check(const PlannedStmt *pstmt, const char *query)
 	note_bulk(&ddl, pstmt, bulk, rel);
 
 	guard_policy(&policy);
-	judgements = zdm_judge(&policy, &ddl);
+	judgements = zdm_judge(&policy, &ddl, &plan);
 	if (zdm_strictest(judgements) == ZDM_VERDICT_REFUSE)
 		zdm_report_refusal(&policy, &ddl, judgements);
 	zdm_report_warnings(&policy, &ddl, judgements);

@@ -33,6 +33,7 @@ typedef struct Guard
 	ZdmDdl		ddl;
 	ZdmPolicy	policy;
 	List	   *judgements;
+	ZdmPlan    *plan;			/* how to carry it out, or NULL: as it is */
 	bool		is_futile;		/* refused, but the server has an error of its
 								 * own to raise first */
 	int			attempts;		/* begun so far */
@@ -111,11 +112,12 @@ judge(Guard *guard)
 		window_hold_off();
 	guard_policy(&guard->policy);
 	guard->judgements = NIL;
+	guard->plan = NULL;
 	guard->is_futile = false;
 	if (ddl->hazards == NIL)
 		return;
 
-	guard->judgements = zdm_judge(&guard->policy, ddl);
+	guard->judgements = zdm_judge(&guard->policy, ddl, &guard->plan);
 	verdict = zdm_strictest(guard->judgements);
 	if (verdict == ZDM_VERDICT_REFUSE && guard->policy.open_windows != NULL)
 		window_report_undecided(guard->policy.open_windows);

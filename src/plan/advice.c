@@ -9,7 +9,11 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "plan/advice.h"
+#include "plan/plan.h"
+
+#define MAX_STEPS_SHOWN 32
 
 static const ZdmAdvice *const advice_tables[] = {
 	zdm_column_advice,
@@ -35,14 +39,38 @@ advice_function(ZdmRuleId rule)
 	return NULL;
 }
 
+/* The steps of a plan, but of hundreds of partitions' only the first. */
+static char *
+plan_text(const ZdmPlan *plan)
+{
+	int			count = list_length(plan->steps);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < Min(count, MAX_STEPS_SHOWN); i++)
+		appendStringInfo(&buf, "%s%s;", i > 0 ? " " : "",
+						 ((ZdmStep *) list_nth(plan->steps, i))->sql);
+	if (count > MAX_STEPS_SHOWN)
+		appendStringInfo(&buf, " And %d further steps, which zdm_explain() lists.",
+						 count - MAX_STEPS_SHOWN);
+	return buf.data;
+}
+
 /*
- * The safe form of the hazardous statement.  Every rule has its advice; the
+ * The safe form of the hazardous statement: the steps of its plan, or what
+ * there is to say where it has none.  Every rule has its advice; the
  * regression test "rules" sees to that.
  */
 char *
 zdm_advice(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
 	ZdmAdviceFunc advise = advice_function(hazard->rule);
+	ZdmPlan    *plan = NULL;
+
+	if (zdm_plan_knows(hazard->rule) && hazard->cap == ZDM_SEVERITY_ERROR)
+		plan = zdm_plan(ddl);
+	if (plan != NULL)
+		return plan_text(plan);
 
 	if (advise == NULL)
 		elog(ERROR, "no advice for rule \"%s\"", zdm_rules[hazard->rule].name);

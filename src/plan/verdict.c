@@ -56,13 +56,15 @@ is_born_in_window(const ZdmPolicy *policy, const ZdmHazard *hazard)
 
 /* The verdict of a hazard whose rule is taken fully seriously. */
 static ZdmVerdict
-strict_verdict(const ZdmPolicy *policy, const ZdmHazard *hazard)
+strict_verdict(const ZdmPolicy *policy, const ZdmHazard *hazard, const ZdmPlan *plan)
 {
 	bool		in_window = policy->window_id != 0 || policy->open_windows != NULL;
 
 	switch (zdm_rules[hazard->rule].class)
 	{
 		case ZDM_CLASS_LOCK:
+			if (plan != NULL && zdm_plan_knows(hazard->rule))
+				return ZDM_VERDICT_REWRITE;
 			if (hazard->warn_outside_window && !in_window)
 				return ZDM_VERDICT_WARN;
 			return ZDM_VERDICT_REFUSE;
@@ -79,7 +81,7 @@ strict_verdict(const ZdmPolicy *policy, const ZdmHazard *hazard)
 }
 
 static void
-judge_hazard(const ZdmPolicy *policy, ZdmJudgement *judgement)
+judge_hazard(const ZdmPolicy *policy, ZdmJudgement *judgement, const ZdmPlan *plan)
 {
 	const ZdmHazard *hazard = judgement->hazard;
 	ZdmSeverity severity = Min(zdm_guc_severity(hazard->rule), hazard->cap);
@@ -92,7 +94,7 @@ judge_hazard(const ZdmPolicy *policy, ZdmJudgement *judgement)
 		return;
 
 	judgement->is_counted = true;
-	judgement->verdict = strict_verdict(policy, hazard);
+	judgement->verdict = strict_verdict(policy, hazard, plan);
 	if (judgement->verdict == ZDM_VERDICT_RUN)
 		return;
 	if (zdm_guc_is_allowed(hazard->rule))
@@ -105,12 +107,30 @@ judge_hazard(const ZdmPolicy *policy, ZdmJudgement *judgement)
 		judgement->verdict = Min(judgement->verdict, ZDM_VERDICT_WARN);
 }
 
+/*
+ * The plan, where one may be carried out: its steps are transactions of their
+ * own, so not inside another one, unless none of them needs that.
+ */
+static ZdmPlan *
+usable_plan(const ZdmPolicy *policy, const ZdmDdl *ddl)
+{
+	ZdmPlan    *plan;
+
+	if (policy->mode != ZDM_MODE_ENFORCE || ddl->hazards == NIL)
+		return NULL;
+	plan = zdm_plan(ddl);
+	if (plan == NULL || (ddl->in_block && !zdm_plan_fits_in_block(plan)))
+		return NULL;
+	return plan;
+}
+
 List *
-zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl)
+zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmPlan **plan)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
 
+	*plan = usable_plan(policy, ddl);
 	foreach(lc, ddl->hazards)
 	{
 		const ZdmHazard *hazard = lfirst(lc);
@@ -120,9 +140,11 @@ zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl)
 			continue;
 		judgement = palloc0(sizeof(ZdmJudgement));
 		judgement->hazard = hazard;
-		judge_hazard(policy, judgement);
+		judge_hazard(policy, judgement, *plan);
 		result = lappend(result, judgement);
 	}
+	if (zdm_strictest(result) != ZDM_VERDICT_REWRITE)
+		*plan = NULL;
 	return result;
 }
 

@@ -15,6 +15,7 @@
 
 #include "ddl/ddl.h"
 #include "guc.h"
+#include "plan/plan.h"
 
 typedef struct ZdmPolicy
 {
@@ -41,8 +42,11 @@ typedef struct ZdmJudgement
 	bool		is_counted;		/* worth a row in zdm_history */
 } ZdmJudgement;
 
-/* one judgement for each hazard whose rule is not off, in their order */
-extern List *zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl);
+/*
+ * One judgement for each hazard whose rule is not off, in their order.  If the
+ * strictest verdict is ZDM_VERDICT_REWRITE, *plan is how; else it is NULL.
+ */
+extern List *zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmPlan **plan);
 extern ZdmVerdict zdm_strictest(List *judgements);
 extern const char *zdm_verdict_name(ZdmVerdict verdict);
 

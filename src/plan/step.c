@@ -1,0 +1,244 @@
+/*-------------------------------------------------------------------------
+ *
+ * step.c
+ *	  What follows from the SQL of a step: how it has to run, its lock, and
+ *	  how it is undone.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "commands/tablecmds.h"
+#include "lib/stringinfo.h"
+#include "parser/parser.h"
+#include "plan/plan.h"
+#include "utils/builtins.h"
+
+/* What is known of a step while its commands are looked at. */
+typedef struct StepFacts
+{
+	ZdmStep    *step;
+	int			commands;		/* looked at so far */
+	StringInfoData undo;		/* commands, the last one first */
+} StepFacts;
+
+static char *
+relation_name(const RangeVar *rv)
+{
+	return quote_qualified_identifier(rv->schemaname, rv->relname);
+}
+
+/* One brief command in a transaction makes all of it one to be kept brief. */
+static void
+note_kind(StepFacts *facts, ZdmStepKind kind, LOCKMODE lock_mode)
+{
+	facts->step->kind = facts->commands++ == 0 ? kind : Min(facts->step->kind, kind);
+	facts->step->lock_mode = Max(facts->step->lock_mode, lock_mode);
+}
+
+/* Undo runs backwards. */
+static void
+note_undo(StepFacts *facts, char *sql)
+{
+	char	   *rest = pstrdup(facts->undo.data);
+
+	resetStringInfo(&facts->undo);
+	appendStringInfo(&facts->undo, "%s%s%s", sql, *rest != '\0' ? "; " : "", rest);
+}
+
+static void
+note_index(StepFacts *facts, const IndexStmt *stmt)
+{
+	note_kind(facts, stmt->concurrent ? ZDM_STEP_ALONE : ZDM_STEP_BRIEF,
+			  stmt->concurrent ? ShareUpdateExclusiveLock : ShareLock);
+	if (stmt->idxname == NULL)
+		facts->step->cannot_undo = true;
+	else
+		note_undo(facts, psprintf("DROP INDEX IF EXISTS %s",
+							  quote_qualified_identifier(stmt->relation->schemaname,
+														 stmt->idxname)));
+}
+
+/* The action that takes back one of ALTER TABLE, or NULL. */
+static char *
+undo_action(StepFacts *facts, const AlterTableCmd *cmd, bool is_index)
+{
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+			return psprintf("DROP COLUMN IF EXISTS %s",
+							quote_identifier(castNode(ColumnDef, cmd->def)->colname));
+		case AT_AddConstraint:
+			if (castNode(Constraint, cmd->def)->conname != NULL)
+				return psprintf("DROP CONSTRAINT IF EXISTS %s",
+								quote_identifier(castNode(Constraint, cmd->def)->conname));
+			break;
+		case AT_SetNotNull:
+			return psprintf("ALTER COLUMN %s DROP NOT NULL", quote_identifier(cmd->name));
+		case AT_AttachPartition:
+			if (is_index)		/* goes with the parent's index */
+				return NULL;
+			return psprintf("DETACH PARTITION %s",
+							relation_name(castNode(PartitionCmd, cmd->def)->name));
+		case AT_ValidateConstraint:
+			return NULL;
+		case AT_ColumnDefault:	/* of a column that goes too */
+			if (cmd->def != NULL)
+				return NULL;
+			break;
+		default:
+			break;
+	}
+	facts->step->cannot_undo = true;
+	return NULL;
+}
+
+static void
+note_alter_table(StepFacts *facts, const AlterTableStmt *stmt)
+{
+	bool		is_index = stmt->objtype == OBJECT_INDEX;
+	ZdmStepKind kind = ZDM_STEP_LONG;
+	StringInfoData actions;
+	ListCell   *lc;
+
+	initStringInfo(&actions);
+	foreach(lc, stmt->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+		char	   *action = undo_action(facts, cmd, is_index);
+
+		if (action != NULL)
+			appendStringInfo(&actions, "%s%s", actions.len > 0 ? ", " : "", action);
+		if (cmd->subtype == AT_DetachPartition &&
+			castNode(PartitionCmd, cmd->def)->concurrent)
+			kind = ZDM_STEP_ALONE;
+		else if (cmd->subtype != AT_ValidateConstraint)
+			kind = ZDM_STEP_BRIEF;
+	}
+	note_kind(facts, kind, kind == ZDM_STEP_ALONE ? ShareUpdateExclusiveLock :
+			  AlterTableGetLockLevel(stmt->cmds));
+	if (actions.len > 0)
+		note_undo(facts, psprintf("ALTER TABLE IF EXISTS %s %s",
+								  relation_name(stmt->relation), actions.data));
+}
+
+static void
+note_domain(StepFacts *facts, const AlterDomainStmt *stmt)
+{
+	/* its lock is on the tables that use the domain, while it reads them */
+	note_kind(facts, ZDM_STEP_BRIEF, stmt->subtype == 'V' ? ShareLock : NoLock);
+	if (stmt->subtype == 'C')
+		note_undo(facts, psprintf("ALTER DOMAIN %s DROP CONSTRAINT IF EXISTS %s",
+								  NameListToQuotedString(stmt->typeName),
+								  quote_identifier(castNode(Constraint, stmt->def)->conname)));
+	else if (stmt->subtype != 'V')
+		facts->step->cannot_undo = true;
+}
+
+/* What one command of the step says of it. */
+static void
+note_command(StepFacts *facts, Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_IndexStmt:
+			note_index(facts, (IndexStmt *) stmt);
+			break;
+		case T_AlterTableStmt:
+			note_alter_table(facts, (AlterTableStmt *) stmt);
+			break;
+		case T_AlterDomainStmt:
+			note_domain(facts, (AlterDomainStmt *) stmt);
+			break;
+		case T_CreateStmt:
+			note_kind(facts, ZDM_STEP_BRIEF, NoLock);
+			note_undo(facts, psprintf("DROP TABLE IF EXISTS %s",
+									  relation_name(((CreateStmt *) stmt)->relation)));
+			break;
+		case T_CreateSeqStmt:
+			note_kind(facts, ZDM_STEP_BRIEF, NoLock);
+			note_undo(facts, psprintf("DROP SEQUENCE IF EXISTS %s",
+									  relation_name(((CreateSeqStmt *) stmt)->sequence)));
+			break;
+		case T_AlterSeqStmt:	/* of a sequence that the plan has made */
+		case T_SelectStmt:
+			note_kind(facts, ZDM_STEP_BRIEF, NoLock);
+			break;
+		case T_UpdateStmt:
+			note_kind(facts, ZDM_STEP_BACKFILL, RowExclusiveLock);
+			break;
+		case T_ReindexStmt:		/* what an interrupted one leaves is found by
+								 * its OID */
+			note_kind(facts, ZDM_STEP_ALONE, ShareUpdateExclusiveLock);
+			break;
+		case T_RefreshMatViewStmt:
+			note_kind(facts, ZDM_STEP_LONG, ExclusiveLock);
+			break;
+		case T_DropStmt:
+			note_kind(facts, ((DropStmt *) stmt)->concurrent ? ZDM_STEP_ALONE : ZDM_STEP_BRIEF,
+					  ((DropStmt *) stmt)->concurrent ? ShareUpdateExclusiveLock : AccessExclusiveLock);
+			facts->step->cannot_undo = true;
+			break;
+		default:
+			note_kind(facts, ZDM_STEP_BRIEF, AccessExclusiveLock);
+			facts->step->cannot_undo = true;
+			break;
+	}
+}
+
+ZdmStep *
+zdm_step_make(const char *sql)
+{
+	StepFacts	facts;
+	ListCell   *lc;
+
+	facts.step = palloc0(sizeof(ZdmStep));
+	initStringInfo(&facts.undo);
+	facts.step->sql = sql;
+	facts.step->stmts = raw_parser(sql, RAW_PARSE_DEFAULT);
+	foreach(lc, facts.step->stmts)
+		note_command(&facts, lfirst_node(RawStmt, lc)->stmt);
+	if (facts.undo.len > 0)
+		facts.step->undo_sql = facts.undo.data;
+	return facts.step;
+}
+
+const char *
+zdm_phase_name(ZdmPhase phase)
+{
+	switch (phase)
+	{
+		case ZDM_PHASE_EXPAND:
+			return "expand";
+		case ZDM_PHASE_MIGRATE:
+			return "migrate";
+		case ZDM_PHASE_CONTRACT:
+			return "contract";
+	}
+	return NULL;				/* keep compiler quiet */
+}
+
+char *
+zdm_step_note(const ZdmStep *step)
+{
+	const char *how = NULL;
+
+	switch (step->kind)
+	{
+		case ZDM_STEP_BRIEF:
+			how = "brief, in attempts of zdm.lock_timeout";
+			break;
+		case ZDM_STEP_LONG:
+		case ZDM_STEP_ALONE:
+			how = "takes long, reads and writes go on";
+			break;
+		case ZDM_STEP_BACKFILL:
+			how = "in small batches, each committed by itself";
+			break;
+	}
+	return psprintf("%s%s%s%s%s", how, step->note ? "; " : "", step->note ? step->note : "",
+					step->undo_sql ? "; undo: " : "", step->undo_sql ? step->undo_sql : "");
+}

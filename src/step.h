@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * step.h
+ *	  A step of a plan: what plan/ makes and run/ carries out.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_STEP_H
+#define ZDM_STEP_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
+
+typedef enum ZdmPhase
+{
+	ZDM_PHASE_EXPAND,			/* additive and brief */
+	ZDM_PHASE_MIGRATE,			/* long, but blocks nobody */
+	ZDM_PHASE_CONTRACT			/* takes away what old clients need */
+} ZdmPhase;
+
+typedef enum ZdmStepKind
+{
+	ZDM_STEP_BRIEF,				/* a transaction, under the lock budget */
+	ZDM_STEP_LONG,				/* a transaction that works and waits long
+								 * under a lock that blocks no read or write:
+								 * VALIDATE CONSTRAINT */
+	ZDM_STEP_ALONE,				/* commits by itself: CONCURRENTLY */
+	ZDM_STEP_BACKFILL			/* UPDATE t SET c = DEFAULT WHERE c IS NULL,
+								 * in batches, each a transaction */
+} ZdmStepKind;
+
+/* One step.  All of it is palloc'd, in one context. */
+typedef struct ZdmStep
+{
+	ZdmPhase	phase;
+	ZdmStepKind kind;
+	const char *sql;			/* one or several commands: one transaction */
+	List	   *stmts;			/* RawStmt, of each command in sql */
+	const char *undo_sql;		/* takes away what it made; NULL: there is
+								 * nothing to take away */
+	LOCKMODE	lock_mode;		/* strongest on an existing relation */
+	const char *note;			/* for people, or NULL */
+	bool		cannot_undo;	/* takes something away itself */
+
+	/*
+	 * A CHECK violation in this step means that the column has NULLs, and is
+	 * to be reported as SET NOT NULL reports it; or NULL.
+	 */
+	const char *null_column;
+	const char *null_table;		/* its table's name */
+} ZdmStep;
+
+/* A relation that a plan's SQL names, to be the same in each step. */
+typedef struct ZdmPlanTarget
+{
+	Oid			relid;
+	const char *nspname;
+	const char *relname;
+} ZdmPlanTarget;
+
+#endif							/* ZDM_STEP_H */
