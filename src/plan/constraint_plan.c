@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * constraint_plan.c
- *	  Plans for adding and changing constraints.
+ *	  Plans for constraints: NOT NULL, CHECK, VALIDATE, and what the plans of
+ *	  keys and foreign keys need too.
  *
  * Copyright (c) 2026, the zdm developers
  *
@@ -9,8 +10,340 @@
  */
 #include "postgres.h"
 
-#include "plan/plan.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "plan/advice.h"
+#include "plan/constraint_plan.h"
+#include "utils/builtins.h"
+
+char *
+zdm_columns_text(List *columns)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, columns)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 quote_identifier(strVal(lfirst(lc))));
+	return buf.data;
+}
+
+/* The columns joined as in names that PostgreSQL chooses; see ChooseIndexName() */
+char *
+zdm_columns_in_name(List *columns)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, columns)
+	{
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? "_" : "", strVal(lfirst(lc)));
+		if (buf.len >= NAMEDATALEN)
+			break;
+	}
+	return buf.data;
+}
+
+char *
+zdm_deferrable_text(const Constraint *con)
+{
+	return psprintf("%s%s", con->deferrable ? " DEFERRABLE" : "",
+					con->initdeferred ? " INITIALLY DEFERRED" : "");
+}
+
+/* The table of the ALTER TABLE, and its children unless it says ONLY. */
+List *
+zdm_plan_tree(const ZdmPlan *plan)
+{
+	ZdmDdl		scratch = *plan->ddl;
+
+	if (!castNode(AlterTableStmt, plan->ddl->stmt)->relation->inh)
+		return list_make1(plan->rel);
+	return ddl_rel_tree(&scratch, plan->rel);
+}
+
+static List *
+commands_of(const ZdmPlan *plan)
+{
+	return castNode(AlterTableStmt, plan->ddl->stmt)->cmds;
+}
+
+static bool
+names_column(List *columns, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		if (strcmp(strVal(lfirst(lc)), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What concerns a column that the statement drops, alters, or does not surely
+ * add is not done ahead of that.
+ */
+bool
+zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns)
+{
+	ZdmDdl		scratch = *plan->ddl;
+	ListCell   *lc;
+
+	foreach(lc, commands_of(plan))
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		switch (cmd->subtype)
+		{
+			case AT_DropColumn:
+			case AT_AlterColumnType:
+			case AT_DropNotNull:
+			case COMPAT_AT_EXPRESSION:
+				if (names_column(columns, cmd->name))
+					return false;
+				break;
+			case AT_AddColumn:
+				if (cmd->missing_ok &&
+					names_column(columns, ((ColumnDef *) cmd->def)->colname) &&
+					ddl_col(&scratch, plan->rel, ((ColumnDef *) cmd->def)->colname, true) == NULL)
+					return false;
+				break;
+			default:
+				break;
+		}
+	}
+	return true;
+}
+
+/* Does the statement drop the constraint? */
+static bool
+drops_constraint(const ZdmPlan *plan, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, commands_of(plan))
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_DropConstraint && strcmp(cmd->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+zdm_plan_replaces(ZdmPlan *plan, const char *name, const char *column, const char *label,
+				  const char **made_as)
+{
+	*made_as = name;
+	if (!drops_constraint(plan, name) || ddl_constraint(plan->rel, name) == NULL)
+		return false;
+	*made_as = zdm_plan_choose_name(plan, plan->rel, column, label);
+	return true;
+}
+
+/* Has any relation of the tree a constraint of that name? */
+static bool
+is_taken_in_tree(List *tree, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, tree)
+	{
+		if (ddl_constraint(lfirst(lc), name) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* A not-null constraint of the column that waits to be validated, or NULL */
+static const char *
+unvalidated_not_null(ZdmRel *rel, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_constraints(rel))
+	{
+		ZdmConstraint *con = lfirst(lc);
+
+		if (con->contype == CONSTRAINT_NOTNULL && !con->is_valid && con->nkeys == 1 &&
+			strcmp(ddl_attname(rel, con->conkey[0]), column) == 0)
+			return con->name;
+	}
+	return NULL;
+}
+
+/*
+ * A constraint that is NOT VALID, validated in a transaction of its own.
+ * Returns the step that validates.
+ */
+static ZdmStep *
+add_and_validate(ZdmPlan *plan, ZdmPass pass, const char *name, const char *definition)
+{
+	const char *alter = zdm_plan_alter(plan);
+
+	zdm_plan_step(plan, pass, "%s ADD CONSTRAINT %s %s NOT VALID",
+				  alter, quote_identifier(name), definition);
+	return zdm_plan_step(plan, pass, "%s VALIDATE CONSTRAINT %s",
+						 alter, quote_identifier(name));
+}
+
+/*
+ * From 18 on NOT NULL is a constraint that can be NOT VALID.  ONLY a parent it
+ * can only be without inheritance.
+ */
+static bool
+add_not_null_constraint(ZdmPlan *plan, const char *column, const char *name, bool no_inherit)
+{
+	const char *waiting = unvalidated_not_null(plan->rel, column);
+
+	if (waiting != NULL)
+	{
+		zdm_plan_step(plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",
+					  zdm_plan_alter(plan), quote_identifier(waiting));
+		return true;
+	}
+	if (name == NULL)
+		name = zdm_plan_choose_name(plan, plan->rel, column, "not_null");
+	add_and_validate(plan, ZDM_PASS_CHECK, name,
+					 psprintf("NOT NULL %s%s", quote_identifier(column),
+							  no_inherit ? " NO INHERIT" : ""));
+	return true;
+}
+
+/*
+ * Before 18 a validated CHECK spares SET NOT NULL the scan.  SET NOT NULL runs
+ * as a command of its own before the others of the last step: they may drop
+ * the CHECK's column type or the owner's rights from under it.
+ */
+static void
+add_not_null_check(ZdmPlan *plan, const char *column, bool no_inherit)
+{
+	const char *alter = zdm_plan_alter(plan);
+	const char *quoted = quote_identifier(column);
+	const char *name;
+	ZdmStep    *step;
+
+	do
+		name = zdm_plan_choose_name(plan, plan->rel, column, "not_null");
+	while (is_taken_in_tree(zdm_plan_tree(plan), name));
+
+	step = add_and_validate(plan, ZDM_PASS_CHECK, name,
+							psprintf("CHECK (%s IS NOT NULL)%s", quoted,
+									 no_inherit ? " NO INHERIT" : ""));
+	step->null_column = column;
+	step->null_table = plan->rel->relname;
+	zdm_plan_before_final(plan, "%s ALTER COLUMN %s SET NOT NULL", alter, quoted);
+	zdm_plan_before_final(plan, "%s DROP CONSTRAINT %s", alter, quote_identifier(name));
+}
+
+bool
+zdm_plan_not_null(ZdmPlan *plan, const char *column)
+{
+	bool		no_inherit = plan->rel->has_children &&
+		!castNode(AlterTableStmt, plan->ddl->stmt)->relation->inh;
+
+	if (!zdm_plan_keeps_columns(plan, list_make1(makeString(unconstify(char *, column)))))
+		return false;
+	if (COMPAT_NOT_NULL_HAS_CONSTRAINT)
+		return add_not_null_constraint(plan, column, NULL, no_inherit);
+	add_not_null_check(plan, column, no_inherit);
+	return true;
+}
+
+/* SET NOT NULL, and from 18 on ADD NOT NULL */
+static bool
+set_not_null(ZdmPlan *plan, const ZdmHazard *hazard)
+{
+	const Constraint *con;
+
+	if (hazard->column == NULL)
+		return false;
+	if (IsA(hazard->node, AlterTableCmd))
+		return ((AlterTableCmd *) hazard->node)->subtype == AT_SetNotNull &&
+			zdm_plan_not_null(plan, hazard->column);
+
+	con = castNode(Constraint, hazard->node);
+	if (unvalidated_not_null(plan->rel, hazard->column) != NULL ||
+		!zdm_plan_keeps_columns(plan, con->keys))
+		return false;
+	return add_not_null_constraint(plan, hazard->column, con->conname, con->is_no_inherit);
+}
+
+bool
+zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression)
+{
+	List	   *columns = ddl_check_columns(con->raw_expr);
+	const char *column = list_length(columns) == 1 ? strVal(linitial(columns)) : NULL;
+	const char *name = con->conname;
+	const char *made_as;
+
+	if (!zdm_plan_keeps_columns(plan, columns))
+		return false;
+	if (name == NULL)
+		name = zdm_plan_choose_name(plan, plan->rel, column, "check");
+	if (zdm_plan_replaces(plan, name, column, "check", &made_as))
+		zdm_plan_after_final(plan, "%s RENAME CONSTRAINT %s TO %s", zdm_plan_alter(plan),
+							 quote_identifier(made_as), quote_identifier(name));
+	add_and_validate(plan, ZDM_PASS_CHECK, made_as,
+					 psprintf("CHECK %s%s", expression,
+							  con->is_no_inherit ? " NO INHERIT" : ""));
+	return true;
+}
+
+/* The command of the ALTER TABLE that a constraint stands in, or NULL. */
+static AlterTableCmd *
+command_of(const ZdmPlan *plan, const Node *con)
+{
+	ListCell   *lc;
+
+	foreach(lc, commands_of(plan))
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->def == con)
+			return cmd;
+	}
+	return NULL;
+}
+
+static bool
+add_check(ZdmPlan *plan, const ZdmHazard *hazard)
+{
+	AlterTableCmd *cmd = command_of(plan, hazard->node);
+	char	   *expression;
+
+	if (cmd == NULL)
+		return false;
+	expression = zdm_sql_parenthesis(zdm_sql_action(plan->ddl, (Node *) cmd), "check");
+	return expression != NULL &&
+		zdm_plan_check(plan, castNode(Constraint, hazard->node), expression);
+}
+
+/* VALIDATE CONSTRAINT beside commands that take a strong lock */
+static bool
+validate_while_locked(ZdmPlan *plan, const ZdmHazard *hazard)
+{
+	const AlterTableCmd *cmd = castNode(AlterTableCmd, hazard->node);
+
+	if (ddl_constraint(plan->rel, cmd->name) == NULL || drops_constraint(plan, cmd->name))
+		return false;
+	zdm_plan_step(plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",
+				  zdm_plan_alter(plan), quote_identifier(cmd->name));
+	return true;
+}
 
 const ZdmPlanner zdm_constraint_planners[] = {
+	{ZDM_RULE_SET_NOT_NULL, set_not_null},
+	{ZDM_RULE_ADD_CHECK_CONSTRAINT, add_check},
+	{ZDM_RULE_ADD_FOREIGN_KEY, zdm_plan_add_foreign_key},
+	{ZDM_RULE_ADD_UNIQUE_CONSTRAINT, zdm_plan_add_key},
+	{ZDM_RULE_ADD_PRIMARY_KEY, zdm_plan_add_key},
+	{ZDM_RULE_PRIMARY_KEY_NULLABLE_INDEX, zdm_plan_primary_key_index},
+	{ZDM_RULE_VALIDATE_WHILE_LOCKED, validate_while_locked},
 	{ZDM_RULE_COUNT, NULL}
 };
