@@ -17,11 +17,14 @@
 
 #include "access/attmap.h"
 #include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/tupdesc.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
 #include "common/relpath.h"
+#include "executor/executor.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
@@ -30,7 +33,10 @@
 #include "postmaster/autovacuum.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
+#include "parser/parse_relation.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
+#include "utils/rel.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "zdm supports PostgreSQL 15 to 18"
@@ -342,5 +348,100 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 	return pg_namespace_ownercheck(objectid, roleid);
 }
 #endif
+
+/* NOT ENFORCED is new in 18. */
+static inline bool
+compat_check_is_enforced(const ConstrCheck *check)
+{
+#if PG_VERSION_NUM >= 180000
+	return check->ccenforced;
+#else
+	return true;
+#endif
+}
+
+/* In an expression on the table, put what a virtual column stands for. */
+static inline Node *
+compat_expand_virtual_columns(Node *expr, Relation rel)
+{
+#if PG_VERSION_NUM >= 180000
+	return expand_generated_columns_in_expr(expr, rel, 1);
+#else
+	return expr;
+#endif
+}
+
+/*
+ * Make the range table of an executor state that updates columns of one
+ * table.  updated is offset by FirstLowInvalidHeapAttributeNumber.
+ */
+static inline void
+compat_init_range_table(EState *estate, Relation rel, Bitmapset *updated)
+{
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+#if PG_VERSION_NUM >= 160000
+	List	   *perminfos = NIL;
+#endif
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(rel);
+	rte->relkind = rel->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+#if PG_VERSION_NUM >= 160000
+	addRTEPermissionInfo(&perminfos, rte)->updatedCols = updated;
+#else
+	rte->updatedCols = updated;
+#endif
+#if PG_VERSION_NUM >= 180000
+	ExecInitRangeTable(estate, list_make1(rte), perminfos, bms_make_singleton(1));
+#elif PG_VERSION_NUM >= 160000
+	ExecInitRangeTable(estate, list_make1(rte), perminfos);
+#else
+	ExecInitRangeTable(estate, list_make1(rte));
+#endif
+}
+
+/* Before 16 an update adds to all indexes or to none. */
+#if PG_VERSION_NUM < 160000
+typedef enum TU_UpdateIndexes
+{
+	TU_None,
+	TU_All,
+	TU_Summarizing
+} TU_UpdateIndexes;
+#endif
+
+static inline TM_Result
+compat_table_tuple_update(Relation rel, ItemPointer tid, TupleTableSlot *slot,
+						  CommandId cid, Snapshot snapshot,
+						  TM_FailureData *failure, LockTupleMode *lock_mode,
+						  TU_UpdateIndexes *update_indexes)
+{
+#if PG_VERSION_NUM >= 160000
+	return table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot,
+							  true, failure, lock_mode, update_indexes);
+#else
+	bool		update_all;
+	TM_Result	result;
+
+	result = table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot,
+								true, failure, lock_mode, &update_all);
+	*update_indexes = result == TM_Ok && update_all ? TU_All : TU_None;
+	return result;
+#endif
+}
+
+/* The index entries of a new version of a row; what has to be rechecked. */
+static inline List *
+compat_insert_index_tuples(ResultRelInfo *result_rel, TupleTableSlot *slot,
+						   EState *estate, bool only_summarizing)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecInsertIndexTuples(result_rel, slot, estate, true, false, NULL, NIL,
+								 only_summarizing);
+#else
+	return ExecInsertIndexTuples(result_rel, slot, estate, true, false, NULL, NIL);
+#endif
+}
 
 #endif							/* ZDM_COMPAT_H */

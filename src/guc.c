@@ -14,6 +14,8 @@
 #include "guc.h"
 #include "utils/guc.h"
 
+int			zdm_guc_backfill_batch = 50;
+int			zdm_guc_backfill_max_lag = 16 * 1024;
 int			zdm_guc_lock_timeout = 200;
 int			zdm_guc_lock_wait_max = 60000;
 int			zdm_guc_max_dml_rows = 100000;
@@ -196,6 +198,18 @@ zdm_guc_init(void)
 							   "A comma-separated list of rule names. Meant for SET LOCAL; each use is recorded in zdm_history.",
 							   &zdm_guc_allow, "", PGC_SUSET, GUC_LIST_INPUT,
 							   check_allow, assign_allow, NULL);
+
+	DefineCustomIntVariable("zdm.backfill_batch",
+							"Time that one batch of a backfill takes, about.",
+							"A batch is a transaction: nobody waits longer than this for a row that it has filled.",
+							&zdm_guc_backfill_batch, 50, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("zdm.backfill_max_lag",
+							"A backfill pauses while a standby or subscriber is further behind than this.",
+							"Zero turns the pauses off.",
+							&zdm_guc_backfill_max_lag, 16 * 1024, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("zdm.lock_timeout",
 							"Longest time that one attempt of DDL may take to get its locks.",

@@ -19,6 +19,8 @@ typedef enum ZdmMode
 	ZDM_MODE_ENFORCE
 } ZdmMode;
 
+extern PGDLLIMPORT int zdm_guc_backfill_batch;	/* milliseconds */
+extern PGDLLIMPORT int zdm_guc_backfill_max_lag;	/* kilobytes */
 extern PGDLLIMPORT int zdm_guc_lock_timeout;	/* milliseconds */
 extern PGDLLIMPORT int zdm_guc_lock_wait_max;	/* milliseconds */
 extern PGDLLIMPORT int zdm_guc_max_dml_rows;

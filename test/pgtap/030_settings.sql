@@ -13,6 +13,8 @@ FROM (VALUES
 	('zdm.allow', '', '', 'superuser'),
 	('zdm.window', '', '', 'user'),
 	('zdm.require_window', 'off', '', 'superuser'),
+	('zdm.backfill_batch', '50', 'ms', 'superuser'),
+	('zdm.backfill_max_lag', '16384', 'kB', 'superuser'),
 	('zdm.lock_timeout', '200', 'ms', 'user'),
 	('zdm.lock_wait_max', '60000', 'ms', 'user'),
 	('zdm.small_table', '1024', 'kB', 'superuser')) AS s (name, value, unit, context);
@@ -48,6 +50,10 @@ SELECT throws_ok(statement, '22023', NULL, statement) FROM unnest(ARRAY[
 	'SET LOCAL zdm.mode = ''nonsense''',
 	'SET LOCAL zdm.mode = ''''',
 	'SET LOCAL zdm.require_window = ''sometimes''',
+	'SET LOCAL zdm.backfill_batch = ''0''',
+	'SET LOCAL zdm.backfill_batch = ''16MB''',
+	'SET LOCAL zdm.backfill_max_lag = ''-1''',
+	'SET LOCAL zdm.backfill_max_lag = ''50ms''',
 	'SET LOCAL zdm.lock_timeout = ''0''',
 	'SET LOCAL zdm.lock_timeout = ''-1''',
 	'SET LOCAL zdm.lock_timeout = ''1 lightyear''',
@@ -75,6 +81,8 @@ SELECT lives_ok(statement, statement) FROM unnest(ARRAY[
 	'SET LOCAL zdm.allow = ''drop_column , rename_table''',
 	'SET LOCAL zdm.allow = drop_column, rename_table',
 	'SET LOCAL zdm.mode = warn',
+	'SET LOCAL zdm.backfill_batch = ''1 s''',
+	'SET LOCAL zdm.backfill_max_lag = ''0''',
 	'SET LOCAL zdm.small_table = ''1GB''',
 	'SET LOCAL zdm.lock_timeout = ''1 s''']) AS statement;
 SELECT is((SELECT severity FROM zdm_rules() WHERE rule = 'drop_column'), 'warn', 'zdm_rules shows the severity of this session');
@@ -96,7 +104,8 @@ GRANT SET ON PARAMETER zdm.allow TO zdm_tap_trusted;
 SET LOCAL ROLE zdm_tap_user;
 SELECT throws_ok(statement, '42501', NULL, 'not for everybody: ' || statement) FROM unnest(ARRAY[
 	'SET LOCAL zdm.allow = ''drop_column''', 'SET LOCAL zdm.rules = ''drop_column=off''',
-	'SET LOCAL zdm.mode = off', 'SET LOCAL zdm.small_table = ''1GB''', 'SET LOCAL zdm.require_window = off']) AS statement;
+	'SET LOCAL zdm.mode = off', 'SET LOCAL zdm.small_table = ''1GB''', 'SET LOCAL zdm.require_window = off',
+	'SET LOCAL zdm.backfill_batch = ''1 s''', 'SET LOCAL zdm.backfill_max_lag = ''0''']) AS statement;
 SELECT throws_ok('ALTER ROLE zdm_tap_user SET zdm.mode = off', '42501', NULL, 'nor by ALTER ROLE of oneself');
 SELECT lives_ok('SET LOCAL zdm.lock_timeout = ''1 s''', 'everybody may set zdm.lock_timeout');
 SELECT lives_ok('SET LOCAL zdm."window" = ''w''', 'and zdm.window');
