@@ -102,7 +102,8 @@ judge(Guard *guard)
 	ddl->query = guard->utility.query;
 	ddl->xact = transaction_state();
 	ddl->small_table = (int64) zdm_guc_small_table * 1024;
-	ddl->in_block = IsInTransactionBlock(guard->utility.context == PROCESS_UTILITY_TOPLEVEL);
+	ddl->in_block = ActivePortal == NULL ||
+		IsInTransactionBlock(guard->utility.context == PROCESS_UTILITY_TOPLEVEL);
 	ddl->in_function = guard->utility.context != PROCESS_UTILITY_TOPLEVEL;
 	ddl_analyze(ddl);
 	ddl->hazards = rights_filter(ddl);
@@ -128,8 +129,11 @@ judge(Guard *guard)
 		zdm_report_warnings(&guard->policy, ddl, guard->judgements);
 }
 
-/* Write the statement down if it had a hazard and runs all the same. */
-void
+/*
+ * Write the statement down if it had a hazard and runs all the same.  Returns
+ * the key of its row, or 0.
+ */
+int64
 guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 {
 	List	   *rules = NIL;
@@ -143,13 +147,18 @@ guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 		if (!judgement->is_counted)
 			continue;
 		rules = lappend(rules, unconstify(char *, zdm_rules[judgement->hazard->rule].name));
-		if (judgement->is_allowed)
+		if (judgement->verdict == ZDM_VERDICT_REWRITE)
+			decision = "rewrite";
+		else if (strcmp(decision, "rewrite") == 0)
+			continue;
+		else if (judgement->is_allowed)
 			decision = "allow";
 		else if (judgement->verdict == ZDM_VERDICT_WARN && strcmp(decision, "run") == 0)
 			decision = "warn";
 	}
-	if (rules != NIL)
-		history_record(policy->window_id, ddl->command, ddl->sql, decision, rules);
+	if (rules == NIL)
+		return 0;
+	return history_record(policy->window_id, ddl->command, ddl->sql, decision, rules);
 }
 
 /*
@@ -177,30 +186,30 @@ note_done(Guard *guard)
 
 /* What of all that the statement makes is new to old clients? */
 static BornScope
-born_scope(const Guard *guard)
+born_scope(const ZdmPolicy *policy, const ZdmDdl *ddl)
 {
-	if (guard->policy.window_id == 0 || guard->ddl.replaces)
+	if (policy->window_id == 0 || ddl->replaces)
 		return BORN_NOTHING;
-	return guard->ddl.rebuilds ? BORN_COLUMNS : BORN_ALL;
+	return ddl->rebuilds ? BORN_COLUMNS : BORN_ALL;
 }
 
-/* Run the statement once.  It has been judged in this very transaction. */
-static void
-run_once(Guard *guard)
+/*
+ * Run a command of the statement described by ddl, and watch what comes into
+ * being.  waits_long: a lock_timeout would end its waits for old transactions,
+ * which block nobody, and leave an invalid index behind.
+ */
+void
+guard_run_command(const ZdmUtility *utility, const ZdmPolicy *policy, const ZdmDdl *ddl,
+				  bool waits_long)
 {
-	BornScope	outer = born_start(born_scope(guard));
-	bool		waits_long = guard->ddl.runs_alone && !guard->ddl.commits;
+	BornScope	outer = born_start(born_scope(policy, ddl));
 	int			lock_timeout = LockTimeout;
 
 	PG_TRY();
 	{
-		/*
-		 * A lock_timeout would end its waits for old transactions, which
-		 * block nobody, and leave an invalid index behind.
-		 */
 		if (waits_long)
 			LockTimeout = 0;
-		hook_run_utility(&guard->utility);
+		hook_run_utility(utility);
 	}
 	PG_FINALLY();
 	{
@@ -209,6 +218,14 @@ run_once(Guard *guard)
 		born_restore(outer);
 	}
 	PG_END_TRY();
+}
+
+/* Run the statement once.  It has been judged in this very transaction. */
+static void
+run_once(Guard *guard)
+{
+	guard_run_command(&guard->utility, &guard->policy, &guard->ddl,
+					  guard->ddl.runs_alone && !guard->ddl.commits);
 	if (guard->is_futile)		/* it was there after all */
 		zdm_report_refusal(&guard->policy, &guard->ddl, guard->judgements);
 	note_done(guard);
@@ -225,7 +242,8 @@ attempt_once(void *arg)
 		guard->utility.pstmt = copyObject(guard->pstmt);
 		judge(guard);
 	}
-	run_once(guard);
+	if (guard->plan == NULL)	/* else it has become a case for steps */
+		run_once(guard);
 }
 
 /* The locks that block an application, for the lock budget. */
@@ -260,6 +278,29 @@ asks_not_to_wait(const Node *stmt)
 	return IsA(stmt, LockStmt) && ((const LockStmt *) stmt)->nowait;
 }
 
+/* After transactions of others' steps: facts may have changed. */
+static void
+judge_again(Guard *guard)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	judge(guard);
+	PopActiveSnapshot();
+}
+
+/* The one command of a plan that needs no transaction of its own. */
+static void
+run_in_block(Guard *guard)
+{
+	const ZdmStep *step = linitial(guard->plan->steps);
+
+	guard->utility.pstmt = copyObject(guard->utility.pstmt);
+	guard->utility.pstmt->utilityStmt = linitial_node(RawStmt, step->stmts)->stmt;
+	guard->utility.pstmt->stmt_location = 0;
+	guard->utility.pstmt->stmt_len = 0;
+	guard->utility.query = step->sql;
+	run_once(guard);
+}
+
 /*
  * Guard one utility statement.  Runs it, or raises why not.
  *
@@ -280,7 +321,9 @@ guard_utility(const ZdmUtility *utility)
 
 	guard->utility = *utility;
 	judge(guard);
-	locks = needed_locks(&guard->ddl);
+	if (guard->plan != NULL && !guard->ddl.in_block && rewrite_recover())
+		judge_again(guard);
+	locks = guard->plan == NULL ? needed_locks(&guard->ddl) : NIL;
 
 	/* where a command that commits is not allowed, the server says so */
 	if (locks != NIL && !asks_not_to_wait(guard->ddl.stmt) &&
@@ -290,11 +333,17 @@ guard_utility(const ZdmUtility *utility)
 		lock_budget_run(attempt_once, guard, locks, can_abort,
 						guard->ddl.xact->locks != NIL, guard->ddl.commits);
 	}
-	else
+	else if (guard->plan == NULL)
 	{
 		MemoryContextSwitchTo(oldcontext);
 		run_once(guard);
 	}
+
+	if (guard->plan != NULL && guard->ddl.in_block)
+		run_in_block(guard);
+	else if (guard->plan != NULL)
+		rewrite_run(&guard->utility, &guard->policy, &guard->ddl, guard->judgements,
+					guard->plan);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 }

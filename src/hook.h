@@ -39,7 +39,14 @@ extern void hook_run_utility(const ZdmUtility *utility);
 extern void guard_utility(const ZdmUtility *utility);
 extern void guard_policy(ZdmPolicy *policy);
 extern char *guard_statement_text(const PlannedStmt *pstmt, const char *query);
-extern void guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements);
+extern int64 guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements);
+extern void guard_run_command(const ZdmUtility *utility, const ZdmPolicy *policy,
+							  const ZdmDdl *ddl, bool waits_long);
+
+/* rewrite.c */
+extern void rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy,
+						const ZdmDdl *ddl, List *judgements, ZdmPlan *plan);
+extern bool rewrite_recover(void);
 
 /* dml.c */
 extern void dml_check(const PlannedStmt *pstmt, const char *query);

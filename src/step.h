@@ -42,9 +42,14 @@ typedef struct ZdmStep
 	List	   *stmts;			/* RawStmt, of each command in sql */
 	const char *undo_sql;		/* takes away what it made; NULL: there is
 								 * nothing to take away */
+	Oid			undo_relid;		/* the existing table that undo_sql alters, or
+								 * InvalidOid */
 	LOCKMODE	lock_mode;		/* strongest on an existing relation */
 	const char *note;			/* for people, or NULL */
 	bool		cannot_undo;	/* takes something away itself */
+	bool		forward;		/* once it has begun, the plan is completed
+								 * after an error or crash, not undone: what
+								 * it does part of cannot be taken back */
 
 	/*
 	 * A CHECK violation in this step means that the column has NULLs, and is
@@ -61,5 +66,14 @@ typedef struct ZdmPlanTarget
 	const char *nspname;
 	const char *relname;
 } ZdmPlanTarget;
+
+/* as in the ledger */
+static inline const char *
+zdm_phase_name(ZdmPhase phase)
+{
+	static const char *const names[] = {"expand", "migrate", "contract"};
+
+	return names[phase];
+}
 
 #endif							/* ZDM_STEP_H */

@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "guc.h"
 #include "hook.h"
+#include "run/made.h"
 #include "run/transaction.h"
 #include "window/window.h"
 
@@ -26,5 +27,6 @@ _PG_init(void)
 	transaction_init();
 	born_init();
 	protect_init();
+	made_init();
 	hook_init();
 }

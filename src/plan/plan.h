@@ -140,6 +140,5 @@ extern bool zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con);
 /* step.c: what follows from the SQL; raises an error if it does not parse */
 extern ZdmStep *zdm_step_make(const char *sql);
 extern char *zdm_step_note(const ZdmStep *step);	/* how it runs, for people */
-extern const char *zdm_phase_name(ZdmPhase phase);
 
 #endif							/* ZDM_PLAN_H */

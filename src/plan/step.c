@@ -114,15 +114,20 @@ note_alter_table(StepFacts *facts, const AlterTableStmt *stmt)
 			appendStringInfo(&actions, "%s%s", actions.len > 0 ? ", " : "", action);
 		if (cmd->subtype == AT_DetachPartition &&
 			castNode(PartitionCmd, cmd->def)->concurrent)
+		{
 			kind = ZDM_STEP_ALONE;
+			facts->step->forward = true;
+		}
 		else if (cmd->subtype != AT_ValidateConstraint)
 			kind = ZDM_STEP_BRIEF;
 	}
 	note_kind(facts, kind, kind == ZDM_STEP_ALONE ? ShareUpdateExclusiveLock :
 			  AlterTableGetLockLevel(stmt->cmds));
-	if (actions.len > 0)
-		note_undo(facts, psprintf("ALTER TABLE IF EXISTS %s %s",
-								  relation_name(stmt->relation), actions.data));
+	if (actions.len == 0)
+		return;
+	note_undo(facts, psprintf("ALTER TABLE IF EXISTS %s %s",
+							  relation_name(stmt->relation), actions.data));
+	facts->step->undo_relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 }
 
 static void
@@ -180,6 +185,7 @@ note_command(StepFacts *facts, Node *stmt)
 		case T_DropStmt:
 			note_kind(facts, ((DropStmt *) stmt)->concurrent ? ZDM_STEP_ALONE : ZDM_STEP_BRIEF,
 					  ((DropStmt *) stmt)->concurrent ? ShareUpdateExclusiveLock : AccessExclusiveLock);
+			facts->step->forward = ((DropStmt *) stmt)->concurrent;
 			facts->step->cannot_undo = true;
 			break;
 		default:
@@ -195,6 +201,7 @@ zdm_step_make(const char *sql)
 	StepFacts	facts;
 	ListCell   *lc;
 
+	memset(&facts, 0, sizeof(facts));
 	facts.step = palloc0(sizeof(ZdmStep));
 	initStringInfo(&facts.undo);
 	facts.step->sql = sql;
@@ -204,21 +211,6 @@ zdm_step_make(const char *sql)
 	if (facts.undo.len > 0)
 		facts.step->undo_sql = facts.undo.data;
 	return facts.step;
-}
-
-const char *
-zdm_phase_name(ZdmPhase phase)
-{
-	switch (phase)
-	{
-		case ZDM_PHASE_EXPAND:
-			return "expand";
-		case ZDM_PHASE_MIGRATE:
-			return "migrate";
-		case ZDM_PHASE_CONTRACT:
-			return "contract";
-	}
-	return NULL;				/* keep compiler quiet */
 }
 
 char *

@@ -27,6 +27,7 @@
 #include "pgstat.h"
 #include "run/blockers.h"
 #include "run/lock_budget.h"
+#include "run/restart.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "tcop/pquery.h"
@@ -320,23 +321,10 @@ goes_on(const LockBudget *budget)
 	return !budget->single && GetCurrentTimestamp() < budget->give_up;
 }
 
-/*
- * End the failed transaction of an attempt at top level.  The portal keeps
- * pointing at a snapshot of it otherwise; PortalRunUtility() copes with none.
- */
 static void
 abort_transaction(void *arg)
 {
-	AbortCurrentTransaction();
-	ActivePortal->portalSnapshot = NULL;
-}
-
-static void
-start_transaction(LockBudget *budget)
-{
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(budget->context);
+	restart_abort();
 }
 
 /*
@@ -354,11 +342,11 @@ run_in_transactions(LockBudget *budget)
 	{
 		if (!goes_on(budget))
 		{
-			start_transaction(budget);
+			restart_begin(budget->context);
 			report_given_up(budget);
 		}
 		pause_between(budget);
-		start_transaction(budget);
+		restart_begin(budget->context);
 		own_snapshot = true;
 	}
 	if (own_snapshot && ActiveSnapshotSet())

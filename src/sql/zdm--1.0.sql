@@ -68,10 +68,21 @@ CREATE TABLE zdm.step (
 	position text,
 	attempts integer NOT NULL DEFAULT 0,
 	last_error text,
+	forward boolean NOT NULL DEFAULT false,
+	relid oid,
+	made oid[],
 	UNIQUE (statement_id, ordinal)
 );
 CREATE INDEX step_window ON zdm.step (window_id, state);
+CREATE INDEX step_unfinished ON zdm.step (statement_id)
+	WHERE state IN ('queued', 'running', 'failed');
 COMMENT ON TABLE zdm.step IS 'the steps of plans, each a command in a transaction of its own';
+COMMENT ON COLUMN zdm.step.forward IS
+	'once begun, the statement is completed after a crash, not undone';
+COMMENT ON COLUMN zdm.step.relid IS
+	'the table that undo_sql alters, whatever its name is by then';
+COMMENT ON COLUMN zdm.step.made IS
+	'indexes that the step has made, whatever their names are by then';
 
 SELECT pg_catalog.pg_extension_config_dump('zdm.window', '');
 SELECT pg_catalog.pg_extension_config_dump('zdm.window_id_seq', '');
@@ -116,6 +127,14 @@ REVOKE ALL ON FUNCTION zdm_begin_window(text, text, text, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION zdm_end_window(text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION zdm_abort_window(text, boolean) FROM PUBLIC;
 
+/* carrying statements out */
+
+CREATE PROCEDURE zdm_run(name text DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'zdm_run'
+LANGUAGE C;
+COMMENT ON PROCEDURE zdm_run(text) IS
+	'end what sessions that are gone have left half done, of one window or of all: each statement is undone or completed, with the rights of the role that sent it; raises ZDM02 inside a transaction block or function';
+
 /* what a statement would do */
 
 CREATE FUNCTION zdm_check(script text)
@@ -149,6 +168,16 @@ CREATE VIEW zdm_windows AS
 	FROM zdm.window;
 COMMENT ON VIEW zdm_windows IS 'deployment windows, open and past';
 GRANT SELECT ON zdm_windows TO PUBLIC;
+
+CREATE VIEW zdm_steps AS
+	SELECT p.id, p.statement_id, w.name AS window_name, s.role, p.ordinal AS step,
+		p.phase, p.sql, p.undo_sql, p.lock_mode, p.state, p.position, p.attempts,
+		p.last_error
+	FROM zdm.step p JOIN zdm.statement s ON s.id = p.statement_id
+		LEFT JOIN zdm.window w ON w.id = p.window_id;
+COMMENT ON VIEW zdm_steps IS
+	'the steps in which statements are or were carried out';
+GRANT SELECT ON zdm_steps TO pg_read_all_stats;
 
 CREATE VIEW zdm_history AS
 	SELECT s.id, s.at, w.name AS window_name, s.role, s.session_role, s.application,

@@ -60,9 +60,9 @@ role_name(Oid roleid)
 
 /*
  * Record a statement that ran, in its own transaction.  rules is a list of
- * char *; window_id 0 means none.
+ * char *; window_id 0 means none.  Returns the key of its row.
  */
-void
+int64
 history_record(int64 window_id, const char *command, const char *sql,
 			   const char *decision, List *rules)
 {
@@ -70,8 +70,9 @@ history_record(int64 window_id, const char *command, const char *sql,
 	Datum		values[Natts_statement];
 	bool		nulls[Natts_statement] = {0};
 	HeapTuple	tuple;
+	int64		id = ledger_new_id();
 
-	values[Anum_statement_id - 1] = Int64GetDatum(ledger_new_id());
+	values[Anum_statement_id - 1] = Int64GetDatum(id);
 	values[Anum_statement_window_id - 1] = Int64GetDatum(window_id);
 	nulls[Anum_statement_window_id - 1] = window_id == 0;
 	values[Anum_statement_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -88,4 +89,5 @@ history_record(int64 window_id, const char *command, const char *sql,
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
 	table_close(rel, RowExclusiveLock);
+	return id;
 }

@@ -227,6 +227,18 @@ find_window(const char *name, MemoryContext context, bool for_update)
 	return window;
 }
 
+int64
+window_open_id(const char *name)
+{
+	LedgerScope scope;
+	int64		id;
+
+	ledger_begin(&scope);
+	id = find_window(name, CurrentMemoryContext, false)->id;
+	ledger_end(&scope);
+	return id;
+}
+
 static List *
 add_condition(List *conditions, const char *name, bool ok, bool can_be_forced,
 			  const char *detail)

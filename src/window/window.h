@@ -34,6 +34,9 @@ typedef struct ZdmWindow
 extern const ZdmWindow *window_current(const char **open_windows);
 pg_noreturn extern void window_report_undecided(const char *open_windows);
 
+/* The id of the open window of that name; raises ZDM02 if there is none. */
+extern int64 window_open_id(const char *name);
+
 /*
  * The names of all open windows, or NULL if there is none.  Reads the table
  * without its indexes: those are gone first when it is dropped.
@@ -64,8 +67,8 @@ extern void born_flush(int64 window_id);
 /* protect.c: no drop of the ledger while a window is open */
 extern void protect_init(void);
 
-/* history.c: zdm.statement */
-extern void history_record(int64 window_id, const char *command, const char *sql,
+/* history.c: zdm.statement; returns the key of the row */
+extern int64 history_record(int64 window_id, const char *command, const char *sql,
 						   const char *decision, List *rules);
 
 #endif							/* ZDM_WINDOW_H */

@@ -1,0 +1,558 @@
+/*-------------------------------------------------------------------------
+ *
+ * recover.c
+ *	  Undoes or completes statements that were not carried out to the end.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parser.h"
+#include "run/lock_budget.h"
+#include "run/restart.h"
+#include "run/runner.h"
+#include "storage/lock.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+#include "window/steps.h"
+
+/* in the space of advisory locks, where pg_advisory_lock() uses 1 and 2 */
+#define LOCK_SPACE	3
+
+/* One statement that is recovered; lives in its context. */
+typedef struct Recovery
+{
+	int64		statement_id;
+	Oid			role;			/* with whose rights, or InvalidOid: as we are */
+	const ZdmRunnerOps *ops;
+	void	   *arg;
+	List	   *stmts;			/* RawStmt, for the current attempt */
+	const char *sql;
+	int			ordinal;
+	MemoryContext context;		/* survives transactions */
+} Recovery;
+
+static void
+set_tag(LOCKTAG *tag, int64 statement_id)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (statement_id >> 32),
+						 (uint32) statement_id, LOCK_SPACE);
+}
+
+bool
+recover_lock(int64 statement_id)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, statement_id);
+	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+recover_unlock(int64 statement_id)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, statement_id);
+	LockRelease(&tag, ExclusiveLock, true);
+}
+
+/* Run the commands with the rights of the statement's role. */
+static void
+run_as_role(Recovery *recovery)
+{
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	if (OidIsValid(recovery->role))
+		SetUserIdAndSecContext(recovery->role, sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	runner_run_commands(recovery->stmts, recovery->sql, recovery->ops, recovery->arg);
+	SetUserIdAndSecContext(userid, sec_context);
+}
+
+static void
+attempt_undo(void *arg)
+{
+	Recovery   *recovery = arg;
+
+	run_as_role(recovery);
+	steps_set_state(recovery->statement_id, recovery->ordinal, ZDM_STEP_QUEUED);
+}
+
+static void
+attempt_complete(void *arg)
+{
+	Recovery   *recovery = arg;
+
+	run_as_role(recovery);
+	steps_set_state(recovery->statement_id, recovery->ordinal, ZDM_STEP_DONE);
+}
+
+static Form_pg_index
+fetch_index(Oid indexoid, HeapTuple *tuple)
+{
+	*tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexoid));
+	return HeapTupleIsValid(*tuple) ? (Form_pg_index) GETSTRUCT(*tuple) : NULL;
+}
+
+/* Is the index there, and can queries not rely on it? */
+static bool
+is_invalid(Oid indexoid)
+{
+	HeapTuple	tuple;
+	Form_pg_index index = fetch_index(indexoid, &tuple);
+	bool		result = index != NULL && !index->indisvalid;
+
+	if (index != NULL)
+		ReleaseSysCache(tuple);
+	return result;
+}
+
+static RawStmt *
+raw_statement(Node *stmt)
+{
+	RawStmt    *raw = makeNode(RawStmt);
+
+	raw->stmt = stmt;
+	return raw;
+}
+
+/* DROP INDEX, by the name that the index has now */
+static RawStmt *
+drop_of_index(Oid indexoid)
+{
+	DropStmt   *drop = makeNode(DropStmt);
+
+	drop->removeType = OBJECT_INDEX;
+	drop->behavior = DROP_RESTRICT;
+	drop->objects = list_make1(list_make2(makeString(get_namespace_name(get_rel_namespace(indexoid))),
+										  makeString(get_rel_name(indexoid))));
+	return raw_statement((Node *) drop);
+}
+
+/*
+ * Indexes of the table that REINDEX CONCURRENTLY has put aside and not
+ * dropped: their names end in _ccold, with a number where that was taken.
+ */
+static List *
+put_aside(Oid indexoid)
+{
+	Oid			relid = IndexGetRelation(indexoid, true);
+	Relation	rel = OidIsValid(relid) ? try_relation_open(relid, AccessShareLock) : NULL;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return NIL;
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		char	   *name = get_rel_name(lfirst_oid(lc));
+
+		if (name != NULL && strstr(name, "_ccold") != NULL && is_invalid(lfirst_oid(lc)))
+			result = lappend_oid(result, lfirst_oid(lc));
+	}
+	relation_close(rel, AccessShareLock);
+	return result;
+}
+
+/*
+ * What is left of an interrupted REINDEX CONCURRENTLY: new indexes that were
+ * not finished, old ones that were not dropped.
+ */
+static List *
+reindex_leftovers(const ZdmStepRow *row)
+{
+	List	   *leftovers = NIL;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, row->made)
+	{
+		if (is_invalid(lfirst_oid(lc)))
+			leftovers = list_append_unique_oid(leftovers, lfirst_oid(lc));
+		leftovers = list_concat_unique_oid(leftovers, put_aside(lfirst_oid(lc)));
+	}
+	foreach(lc, leftovers)
+		result = lappend(result, drop_of_index(lfirst_oid(lc)));
+	return result;
+}
+
+/* The indexes that the step has made and that are still there. */
+static List *
+drops_of_made(const ZdmStepRow *row)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, row->made)
+	{
+		char		relkind = get_rel_relkind(lfirst_oid(lc));
+
+		if (relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX)
+			result = lappend(result, drop_of_index(lfirst_oid(lc)));
+	}
+	return result;
+}
+
+/* Alter the table by the name that it has now; false if it is gone. */
+static bool
+follow_rename(AlterTableStmt *stmt, Oid relid)
+{
+	if (!OidIsValid(relid))
+		return true;
+	if (get_rel_name(relid) == NULL)
+		return false;
+	stmt->relation->schemaname = get_namespace_name(get_rel_namespace(relid));
+	stmt->relation->relname = get_rel_name(relid);
+	return true;
+}
+
+/* The commands (RawStmt) that take away what the step made; NIL: nothing. */
+static List *
+undo_commands(const ZdmStepRow *row)
+{
+	List	   *parsed;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (row->undo_sql == NULL)
+		return row->state == ZDM_STEP_RUNNING ? reindex_leftovers(row) : NIL;
+
+	parsed = raw_parser(row->undo_sql, RAW_PARSE_DEFAULT);
+	foreach(lc, parsed)
+	{
+		RawStmt    *raw = lfirst_node(RawStmt, lc);
+
+		if (IsA(raw->stmt, DropStmt) && ((DropStmt *) raw->stmt)->removeType == OBJECT_INDEX)
+			result = list_concat_unique_ptr(result, result == NIL ? drops_of_made(row) : NIL);
+		else if (!IsA(raw->stmt, AlterTableStmt) || list_length(parsed) > 1 ||
+				 follow_rename((AlterTableStmt *) raw->stmt, row->relid))
+			result = lappend(result, raw);
+	}
+	return result;
+}
+
+/* Undo one step, in attempts. */
+static void
+undo_row(Recovery *recovery, const ZdmStepRow *row)
+{
+	restart_begin(recovery->context);
+	recovery->ordinal = row->ordinal;
+	recovery->stmts = undo_commands(row);
+	recovery->sql = row->undo_sql ? row->undo_sql : row->sql;
+	lock_budget_run(attempt_undo, recovery, NIL, true, false, false);
+	restart_commit();
+}
+
+/*
+ * The same; false if what the step made belongs by now to what an earlier one
+ * made, as the indexes of partitions to their parent's.
+ */
+static bool
+undo_row_if_free(Recovery *recovery, const ZdmStepRow *row)
+{
+	ErrorData  *volatile error = NULL;
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	PG_TRY();
+	{
+		undo_row(recovery, row);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(recovery->context);
+		error = CopyErrorData();
+		if (error->sqlerrcode != ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST &&
+			error->sqlerrcode != ERRCODE_INVALID_TABLE_DEFINITION)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	if (error == NULL)
+		return true;
+	restart_abort();
+	SetUserIdAndSecContext(userid, sec_context);
+	MemoryContextSwitchTo(recovery->context);
+	return false;
+}
+
+/* Undo the steps, the last one first, and forget the statement. */
+static void
+undo_all(Recovery *recovery, List *rows)
+{
+	List	   *attached = NIL;
+	ListCell   *lc;
+
+	for (int i = list_length(rows) - 1; i >= 0; i--)
+	{
+		ZdmStepRow *row = list_nth(rows, i);
+
+		if (row->state != ZDM_STEP_QUEUED && !undo_row_if_free(recovery, row))
+			attached = lappend(attached, row);
+	}
+	foreach(lc, attached)
+		undo_row(recovery, lfirst(lc));
+
+	restart_begin(recovery->context);
+	steps_forget(recovery->statement_id);
+	restart_commit();
+}
+
+/* The indexes that a DROP INDEX names: how many are left, is one invalid? */
+static int
+indexes_left(const DropStmt *stmt, bool *invalid)
+{
+	int			result = 0;
+	ListCell   *lc;
+
+	*invalid = false;
+	foreach(lc, stmt->objects)
+	{
+		Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true);
+
+		if (OidIsValid(relid))
+			result++;
+		*invalid |= is_invalid(relid);
+	}
+	return result;
+}
+
+/* The partition that a DETACH names: is it attached, and waits to be not? */
+static bool
+is_attached(const AlterTableStmt *stmt, bool *pending)
+{
+	PartitionCmd *cmd = castNode(PartitionCmd, linitial_node(AlterTableCmd, stmt->cmds)->def);
+	Oid			parent = RangeVarGetRelid(stmt->relation, NoLock, true);
+	Oid			child = RangeVarGetRelid(cmd->name, NoLock, true);
+
+	*pending = false;
+	if (!OidIsValid(parent) || !OidIsValid(child) ||
+		!list_member_oid(find_inheritance_children_extended(parent, false, NoLock, NULL, NULL), child))
+		return false;
+	*pending = PartitionHasPendingDetach(child);
+	return true;
+}
+
+/*
+ * What a step of the kind that only goes forward has come to when its session
+ * went: nothing yet, all of it, or the commands that end it.
+ */
+typedef enum Progress
+{
+	NOT_BEGUN,
+	HALF_DONE,
+	ALL_DONE
+} Progress;
+
+static Progress
+progress_of(const ZdmStepRow *row, List **rest)
+{
+	Node	   *stmt = linitial_node(RawStmt, raw_parser(row->sql, RAW_PARSE_DEFAULT))->stmt;
+	bool		half;
+
+	*rest = NIL;
+	if (row->state != ZDM_STEP_RUNNING)
+		return row->state == ZDM_STEP_DONE ? ALL_DONE : NOT_BEGUN;
+	if (IsA(stmt, DropStmt))
+	{
+		DropStmt   *drop = (DropStmt *) stmt;
+
+		if (indexes_left(drop, &half) == 0)
+			return ALL_DONE;
+		drop->concurrent = false;
+		drop->missing_ok = true;
+	}
+	else
+	{
+		AlterTableStmt *alter = castNode(AlterTableStmt, stmt);
+
+		if (!is_attached(alter, &half))
+			return ALL_DONE;
+		linitial_node(AlterTableCmd, alter->cmds)->subtype = AT_DetachPartitionFinalize;
+	}
+	*rest = list_make1(raw_statement(stmt));
+	return half ? HALF_DONE : NOT_BEGUN;
+}
+
+/* Is there a step that cannot be taken back any more? */
+static bool
+must_complete(List *rows)
+{
+	ListCell   *lc;
+
+	foreach(lc, rows)
+	{
+		List	   *rest;
+
+		if (((ZdmStepRow *) lfirst(lc))->forward &&
+			progress_of(lfirst(lc), &rest) != NOT_BEGUN)
+			return true;
+	}
+	return false;
+}
+
+/* Do what is left of a step. */
+static void
+complete_row(Recovery *recovery, const ZdmStepRow *row)
+{
+	Progress	progress = NOT_BEGUN;
+	List	   *rest = NIL;
+
+	restart_begin(recovery->context);
+	recovery->ordinal = row->ordinal;
+	recovery->sql = row->sql;
+	recovery->stmts = raw_parser(row->sql, RAW_PARSE_DEFAULT);
+	if (row->forward)
+		progress = progress_of(row, &rest);
+	if (row->forward && progress == NOT_BEGUN)
+	{
+		restart_commit();
+		runner_run_alone(recovery->statement_id, row->ordinal, recovery->stmts, row->sql,
+						 recovery->context, recovery->ops, recovery->arg);
+		return;
+	}
+	if (row->forward)
+		recovery->stmts = rest;
+	lock_budget_run(attempt_complete, recovery, NIL, true, false, false);
+	restart_commit();
+}
+
+static void
+complete_all(Recovery *recovery, List *rows)
+{
+	ListCell   *lc;
+
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("the statement was too far on to be undone, and is completed")));
+	foreach(lc, rows)
+	{
+		if (((ZdmStepRow *) lfirst(lc))->state != ZDM_STEP_DONE)
+			complete_row(recovery, lfirst(lc));
+	}
+}
+
+static void
+recover(Recovery *recovery)
+{
+	List	   *rows;
+	bool		complete;
+
+	restart_begin(recovery->context);
+	rows = steps_of(recovery->statement_id);
+	complete = must_complete(rows);
+	restart_commit();
+	if (complete)
+		complete_all(recovery, rows);
+	else
+		undo_all(recovery, rows);
+}
+
+void
+recover_statement(int64 statement_id, MemoryContext context, const ZdmRunnerOps *ops, void *arg)
+{
+	Recovery	recovery = {0};
+
+	recovery.statement_id = statement_id;
+	recovery.ops = ops;
+	recovery.arg = arg;
+	recovery.context = context;
+	recover(&recovery);
+}
+
+/* The role that the statement is recovered as; needs a transaction. */
+static Oid
+role_of(const ZdmUnfinished *statement)
+{
+	Oid			role = get_role_oid(statement->role, superuser());
+
+	if (role != GetUserId() && OidIsValid(role) && !is_member_of_role(GetUserId(), role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to end the unfinished %s of role \"%s\"",
+						statement->command, statement->role),
+				 errhint("Call zdm_run() as that role, a member of it, or a superuser.")));
+	return role;
+}
+
+/* Recover a statement, unless its session is alive. */
+static bool
+recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
+{
+	Oid			userid;
+	int			sec_context;
+
+	if (!recover_lock(statement->statement_id))
+		return false;
+	GetUserIdAndSecContext(&userid, &sec_context);
+	PG_TRY();
+	{
+		restart_begin(recovery->context);
+		recovery->statement_id = statement->statement_id;
+		recovery->role = role_of(statement);
+		restart_commit();
+		recover(recovery);
+	}
+	PG_CATCH();
+	{
+		/* the transaction may have begun as the statement's role */
+		SetUserIdAndSecContext(userid, sec_context);
+		recover_unlock(statement->statement_id);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	recover_unlock(statement->statement_id);
+	ereport(NOTICE,
+			(errmsg("ended what a lost session had left of: %s", statement->sql)));
+	return true;
+}
+
+int
+recover_all(int64 window_id, const char *role, const ZdmRunnerOps *ops, void *arg)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	Recovery	recovery = {0};
+	List	   *statements;
+	int			count = 0;
+	ListCell   *lc;
+
+	recovery.ops = ops;
+	recovery.arg = arg;
+	recovery.context = AllocSetContextCreate(PortalContext, "zdm recovery", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(recovery.context);
+	statements = steps_unfinished(window_id, role);
+	if (statements != NIL)
+	{
+		restart_commit();
+		foreach(lc, statements)
+			count += recover_if_dead(&recovery, lfirst(lc));
+		StartTransactionCommand();
+
+		/* so that what follows in a pipeline does not join this transaction */
+		PreventInTransactionBlock(true, "recovery");
+	}
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(recovery.context);
+	return count;
+}

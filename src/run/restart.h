@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * restart.h
+ *	  Ends and starts transactions inside one command at top level.
+ *
+ * For the lock budget and the step runner only.  The command must have been
+ * gated by PreventInTransactionBlock(), and run in a portal; what it needs
+ * later lives in a child of PortalContext.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_RESTART_H
+#define ZDM_RESTART_H
+
+#include "zdm.h"
+
+/* Begin a transaction with an active snapshot, and go to the context. */
+extern void restart_begin(MemoryContext context);
+
+/* Commit, with whatever snapshots are still active. */
+extern void restart_commit(void);
+
+/* End a failed transaction.  The error must have been flushed. */
+extern void restart_abort(void);
+
+#endif							/* ZDM_RESTART_H */
