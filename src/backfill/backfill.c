@@ -532,8 +532,11 @@ finish_pass(ZdmBackfill *bf, bool complete)
 	}
 	bf->futile_passes = 0;
 
-	/* where the default is NULL now and then, NULL says nothing */
-	if (complete || (bf->yields_null && bf->searches > 0))
+	/*
+	 * Where the default is NULL now and then, NULL does not tell a row that
+	 * was missed from one that had its turn.
+	 */
+	if (complete || bf->yields_null)
 		bf->stage = STAGE_DONE;
 	else
 		start_pass(bf, STAGE_SEARCH);
