@@ -70,7 +70,6 @@ CREATE TABLE zdm.step (
 	last_error text,
 	forward boolean NOT NULL DEFAULT false,
 	relid oid,
-	made oid[],
 	UNIQUE (statement_id, ordinal)
 );
 CREATE INDEX step_window ON zdm.step (window_id, state);
@@ -81,8 +80,15 @@ COMMENT ON COLUMN zdm.step.forward IS
 	'once begun, the statement is completed after a crash, not undone';
 COMMENT ON COLUMN zdm.step.relid IS
 	'the table that undo_sql alters, whatever its name is by then';
-COMMENT ON COLUMN zdm.step.made IS
-	'indexes that the step has made, whatever their names are by then';
+
+CREATE TABLE zdm.made (
+	statement_id bigint NOT NULL,
+	ordinal integer NOT NULL,
+	relid oid NOT NULL
+);
+CREATE INDEX made_statement ON zdm.made (statement_id);
+COMMENT ON TABLE zdm.made IS
+	'relations that steps of unfinished statements have made, whatever their names are by then';
 
 SELECT pg_catalog.pg_extension_config_dump('zdm.window', '');
 SELECT pg_catalog.pg_extension_config_dump('zdm.window_id_seq', '');

@@ -9,26 +9,26 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "nodes/parsenodes.h"
 #include "storage/lock.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "window/ledger.h"
 #include "window/steps.h"
 
-/* attribute numbers of zdm.step that are used without SQL */
-#define Anum_step_statement_id	2
-#define Anum_step_ordinal	4
-#define Anum_step_made	15
+/* attribute numbers of zdm.made */
+enum
+{
+	Anum_made_statement_id = 1,
+	Anum_made_ordinal,
+	Anum_made_relid,
+	Natts_made = Anum_made_relid
+};
 
 static const char *const state_names[] = {"queued", "running", "done"};
 
@@ -99,6 +99,10 @@ steps_set_state(int64 statement_id, int ordinal, ZdmStepState state)
 	change_one("UPDATE zdm.step SET state = $3, attempts = attempts + ($3 = 'running')::int"
 			   " WHERE statement_id = $1 AND ordinal = $2",
 			   statement_id, ordinal, state_names[state]);
+	if (state == ZDM_STEP_DONE)
+		change_one("DELETE FROM zdm.made WHERE statement_id = $1 AND NOT EXISTS"
+				   " (SELECT FROM zdm.step WHERE statement_id = $1 AND state <> 'done')",
+				   statement_id, ordinal, "");
 }
 
 void
@@ -108,57 +112,25 @@ steps_set_position(int64 statement_id, int ordinal, const char *position)
 			   statement_id, ordinal, position);
 }
 
-/* The array with more elements. */
-static Datum
-append_oids(Datum array, bool isnull, List *oids)
-{
-	Datum	   *old = NULL;
-	int			nold = 0;
-	Datum	   *all;
-	ListCell   *lc;
-
-	if (!isnull)
-		deconstruct_array(DatumGetArrayTypeP(array), OIDOID, sizeof(Oid), true,
-						  TYPALIGN_INT, &old, NULL, &nold);
-	all = palloc(sizeof(Datum) * (nold + list_length(oids)));
-	for (int i = 0; i < nold; i++)
-		all[i] = old[i];
-	foreach(lc, oids)
-		all[nold++] = ObjectIdGetDatum(lfirst_oid(lc));
-	return PointerGetDatum(construct_array(all, nold, OIDOID, sizeof(Oid), true,
-										   TYPALIGN_INT));
-}
-
 void
 steps_add_made(int64 statement_id, int ordinal, List *oids)
 {
-	Relation	rel = table_open(ledger_relid("step"), RowExclusiveLock);
-	SysScanDesc scan;
-	ScanKeyData keys[2];
-	HeapTuple	tuple;
+	Relation	rel = table_open(ledger_relid("made"), RowExclusiveLock);
+	ListCell   *lc;
 
-	ScanKeyInit(&keys[0], Anum_step_statement_id, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(statement_id));
-	ScanKeyInit(&keys[1], Anum_step_ordinal, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(ordinal));
-	scan = systable_beginscan(rel, ledger_relid("step_statement_id_ordinal_key"), true,
-							  NULL, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	foreach(lc, oids)
 	{
-		Datum		values[Anum_step_made] = {0};
-		bool		nulls[Anum_step_made] = {0};
-		bool		replaces[Anum_step_made] = {0};
-		bool		isnull;
-		Datum		made = heap_getattr(tuple, Anum_step_made, RelationGetDescr(rel), &isnull);
-		HeapTuple	changed;
+		Datum		values[Natts_made];
+		bool		nulls[Natts_made] = {0};
+		HeapTuple	tuple;
 
-		values[Anum_step_made - 1] = append_oids(made, isnull, oids);
-		replaces[Anum_step_made - 1] = true;
-		changed = heap_modify_tuple(tuple, RelationGetDescr(rel), values, nulls, replaces);
-		CatalogTupleUpdate(rel, &changed->t_self, changed);
+		values[Anum_made_statement_id - 1] = Int64GetDatum(statement_id);
+		values[Anum_made_ordinal - 1] = Int32GetDatum(ordinal);
+		values[Anum_made_relid - 1] = ObjectIdGetDatum(lfirst_oid(lc));
+		tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+		CatalogTupleInsert(rel, tuple);
+		heap_freetuple(tuple);
 	}
-	systable_endscan(scan);
 	table_close(rel, RowExclusiveLock);
 }
 
@@ -210,9 +182,10 @@ steps_of(int64 statement_id)
 	uint64		count;
 
 	ledger_begin(&scope);
-	count = ledger_execute("SELECT ordinal, sql, undo_sql, state, forward, coalesce(relid, 0),"
-						   " pg_catalog.array_to_string(made, ' ')"
-						   " FROM zdm.step WHERE statement_id = $1 ORDER BY ordinal",
+	count = ledger_execute("SELECT ordinal, sql, undo_sql, state, forward, coalesce(s.relid, 0),"
+						   " (SELECT string_agg(m.relid::text, ' ') FROM zdm.made m"
+						   "  WHERE m.statement_id = s.statement_id AND m.ordinal = s.ordinal)"
+						   " FROM zdm.step s WHERE statement_id = $1 ORDER BY ordinal",
 						   lengthof(types), types, values, NULL);
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -279,6 +252,8 @@ steps_forget(int64 statement_id)
 	LedgerScope scope;
 
 	ledger_begin(&scope);
+	ledger_execute("DELETE FROM zdm.made WHERE statement_id = $1",
+				   lengthof(types), types, values, NULL);
 	ledger_execute("DELETE FROM zdm.step WHERE statement_id = $1",
 				   lengthof(types), types, values, NULL);
 	ledger_execute("DELETE FROM zdm.statement WHERE id = $1",

@@ -32,7 +32,7 @@ typedef struct ZdmStepRow
 	ZdmStepState state;
 	bool		forward;		/* see ZdmStep */
 	Oid			relid;			/* that undo_sql alters, or InvalidOid */
-	List	   *made;			/* Oids of indexes that it made */
+	List	   *made;			/* Oids of relations that it made */
 } ZdmStepRow;
 
 /* A statement with steps that are not done, of no living session perhaps. */
@@ -49,8 +49,8 @@ extern void steps_set_state(int64 statement_id, int ordinal, ZdmStepState state)
 extern void steps_set_position(int64 statement_id, int ordinal, const char *position);
 
 /*
- * Add indexes to those that the step has made.  Safe where no SQL can be run,
- * right before a commit.
+ * Note relations that the step has made.  Safe where no SQL can be run, right
+ * before a commit.
  */
 extern void steps_add_made(int64 statement_id, int ordinal, List *oids);
 
