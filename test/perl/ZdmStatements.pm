@@ -1,0 +1,708 @@
+# Copyright (c) 2026, the zdm developers
+
+# Statements made by hand for which zdm has a plan, and some for which it has
+# none: each with the objects that it needs.
+
+package ZdmStatements;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+our @EXPORT_OK = qw(made_by_hand planted_differences);
+
+my %fixtures;
+
+# Names in the way of those that PostgreSQL would choose, rows that break what
+# some of the statements demand, and properties that a rebuild could lose.
+$fixtures{table} = <<'SQL';
+CREATE FUNCTION steady() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 7'
+CREATE FUNCTION even(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 % 2 = 0'
+CREATE FUNCTION trg_fn() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'
+CREATE DOMAIN posint AS int CHECK (VALUE > 0)
+CREATE DOMAIN needed AS int NOT NULL DEFAULT 3
+CREATE DOMAIN dvol AS int DEFAULT steady()
+CREATE SEQUENCE seq1
+CREATE TABLE u (id int PRIMARY KEY, code varchar(10) UNIQUE, x int, y int, UNIQUE (x, y))
+INSERT INTO u SELECT g, g, g, g FROM generate_series(1, 50) g
+CREATE TABLE t (id int, a int, b int NOT NULL, n int, d int, "Mixed" int, v varchar(10), txt text, j jsonb, arr int[], r int4range, ck varchar(10), code varchar(10), up int, bad int, ts timestamp, "Ta""g; --" int, CONSTRAINT checked CHECK (ck <> ''))
+INSERT INTO t SELECT g, g, g, nullif(g % 5, 0), g % 10, g, g, 'text ' || g, '{}', ARRAY[g], int4range(g, g + 2), g, g, greatest(g - 1, 1), g + 40, timestamp '2020-01-01' + g * interval '1 day', g FROM generate_series(1, 50) g
+ALTER TABLE t ADD CONSTRAINT t_a_check CHECK (a IS NULL OR a < 1000)
+ALTER TABLE t ADD CONSTRAINT t_pending CHECK (n > 1) NOT VALID
+CREATE INDEX t_v ON t (lower(v)) WHERE v <> ''
+CREATE INDEX t_code ON t (code)
+CREATE UNIQUE INDEX t_a_idx ON t (a)
+CREATE UNIQUE INDEX t_idb ON t (id, b) INCLUDE (n)
+CREATE INDEX t_expr ON t ((a + b), (id * 2))
+ALTER INDEX t_expr ALTER COLUMN 1 SET STATISTICS 500
+COMMENT ON INDEX t_expr IS 'kept'
+CREATE UNIQUE INDEX t_b_u ON t (b) WITH (fillfactor = 70)
+ALTER TABLE t REPLICA IDENTITY USING INDEX t_b_u
+ALTER TABLE t CLUSTER ON t_code
+CREATE SEQUENCE t_b_key
+CREATE SEQUENCE t_pkey
+CREATE SEQUENCE t_z_seq
+CREATE INDEX t_d_idx ON t (d)
+CREATE STATISTICS t_st ON a, b FROM t
+COMMENT ON TABLE t IS 'the table'
+COMMENT ON CONSTRAINT checked ON t IS 'of ck'
+GRANT SELECT ON t TO equivalence_reader
+GRANT UPDATE (a) ON t TO equivalence_reader
+CREATE TRIGGER t_trg BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION trg_fn()
+CREATE VIEW t_view AS SELECT id, a FROM t
+CREATE TABLE empty (id int, a int)
+CREATE TABLE dom (id int, p posint, f needed)
+INSERT INTO dom SELECT g, g, g FROM generate_series(1, 20) g
+SQL
+
+# Partitions of two levels, one of them with other column numbers; one list,
+# one hash, one with a default partition.
+$fixtures{parted} = <<'SQL';
+CREATE FUNCTION steady() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 7'
+CREATE TABLE u (id int PRIMARY KEY, code varchar(10) UNIQUE)
+INSERT INTO u SELECT g, g FROM generate_series(1, 300) g
+CREATE TABLE pu (id int PRIMARY KEY, x int) PARTITION BY RANGE (id)
+CREATE TABLE pu1 PARTITION OF pu FOR VALUES FROM (0) TO (100)
+CREATE TABLE pu2 PARTITION OF pu FOR VALUES FROM (100) TO (400)
+INSERT INTO pu SELECT g, g FROM generate_series(1, 300) g
+CREATE TABLE p (id int NOT NULL, k int, v varchar(10), n int) PARTITION BY RANGE (id)
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100)
+CREATE TABLE p2 (gone int, n int, v varchar(10), k int, id int NOT NULL)
+ALTER TABLE p2 DROP COLUMN gone
+ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (100) TO (200)
+CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (200) TO (300) PARTITION BY LIST (k)
+CREATE TABLE p3a PARTITION OF p3 FOR VALUES IN (1, 2)
+CREATE TABLE p3b PARTITION OF p3 DEFAULT
+INSERT INTO p SELECT g, g % 7, g, nullif(g % 3, 0) FROM generate_series(1, 290, 5) g
+CREATE INDEX p_v ON p (v)
+CREATE INDEX p_only ON ONLY p (n)
+CREATE INDEX p1_k ON p1 (k)
+CREATE INDEX p2_n_idx ON p2 (n)
+COMMENT ON INDEX p1_k IS 'own'
+CREATE TABLE q (id int, k int, CONSTRAINT small CHECK (k < 1000)) PARTITION BY LIST (id)
+CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1, NULL)
+CREATE TABLE q2 PARTITION OF q FOR VALUES IN (2)
+CREATE TABLE qd PARTITION OF q DEFAULT
+INSERT INTO q SELECT nullif(g % 8, 0), g FROM generate_series(1, 80) g
+CREATE INDEX q_k ON q (k)
+CREATE TABLE q_new (k int, id int, CONSTRAINT small CHECK (k < 1000))
+INSERT INTO q_new SELECT g, 9 FROM generate_series(1, 20) g
+CREATE TABLE q_bad (id int, k int, CONSTRAINT small CHECK (k < 1000))
+INSERT INTO q_bad SELECT g, g FROM generate_series(1, 20) g
+CREATE TABLE q_lacks (id int, k int)
+INSERT INTO q_lacks VALUES (9, 9)
+CREATE TABLE h (id int NOT NULL, k int) PARTITION BY HASH (id)
+CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0)
+CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1)
+INSERT INTO h SELECT g, g FROM generate_series(1, 40) g
+CREATE TABLE f (id int NOT NULL, k int, w int REFERENCES u, CONSTRAINT f_key UNIQUE (id)) PARTITION BY RANGE (id)
+CREATE TABLE f1 PARTITION OF f FOR VALUES FROM (0) TO (100)
+CREATE INDEX f_w ON f (w)
+INSERT INTO f SELECT g, g, g FROM generate_series(1, 90, 3) g
+CREATE TABLE f_new (w int, k int, id int NOT NULL)
+INSERT INTO f_new SELECT g, g, g + 100 FROM generate_series(1, 20) g
+CREATE INDEX f_new_w ON f_new (w)
+CREATE TABLE f_wrong (id int NOT NULL, k int, w int)
+INSERT INTO f_wrong SELECT 100, g, g + 290 FROM generate_series(1, 20) g
+CREATE TABLE e (id int, k int) PARTITION BY RANGE (id, k)
+CREATE TABLE e1 PARTITION OF e FOR VALUES FROM (MINVALUE, MINVALUE) TO (10, 10)
+CREATE TABLE ed PARTITION OF e DEFAULT
+INSERT INTO e SELECT g, nullif(g, 30) FROM generate_series(1, 30) g
+CREATE TABLE e_new (LIKE e)
+INSERT INTO e_new VALUES (50, 50), (60, 1)
+CREATE TABLE dt (at timestamptz, k int) PARTITION BY RANGE (at)
+CREATE TABLE dt1 PARTITION OF dt FOR VALUES FROM ('2020-01-01') TO ('2020-02-01')
+CREATE TABLE dt_def PARTITION OF dt DEFAULT
+INSERT INTO dt SELECT timestamptz '2020-01-05' + g * interval '1 week', g FROM generate_series(1, 20) g
+CREATE TABLE dt_new (at timestamptz, k int)
+INSERT INTO dt_new VALUES ('2030-01-02', 1)
+CREATE TABLE flat (id int, pid int, p2id int)
+INSERT INTO flat SELECT g, g, g + 250 FROM generate_series(1, 60) g
+SQL
+
+$fixtures{inherit} = <<'SQL';
+CREATE TABLE u (id int PRIMARY KEY)
+INSERT INTO u SELECT g FROM generate_series(1, 100) g
+CREATE TABLE par (id int, x int, y int NOT NULL)
+CREATE TABLE kid (own int) INHERITS (par)
+CREATE TABLE kid2 (y int NOT NULL, x int, id int)
+ALTER TABLE kid2 INHERIT par
+CREATE TABLE grandkid () INHERITS (kid)
+INSERT INTO par SELECT g, g, g FROM generate_series(1, 20) g
+INSERT INTO kid SELECT g, g, g, g FROM generate_series(21, 40) g
+INSERT INTO kid2 SELECT g, g, g FROM generate_series(41, 60) g
+INSERT INTO grandkid SELECT g, nullif(g, 70), g, g FROM generate_series(61, 80) g
+ALTER TABLE kid ADD CONSTRAINT known CHECK (own < 1000)
+SQL
+
+$fixtures{view} = <<'SQL';
+CREATE TABLE t (id int, a int, txt text)
+INSERT INTO t SELECT g, g, 'text ' || g FROM generate_series(1, 30) g
+CREATE MATERIALIZED VIEW m AS SELECT id, a FROM t
+CREATE UNIQUE INDEX m_id ON m (id)
+CREATE INDEX m_a ON m (a)
+CREATE MATERIALIZED VIEW m_bare AS SELECT id, a FROM t
+CREATE MATERIALIZED VIEW m_partial AS SELECT id, a FROM t
+CREATE UNIQUE INDEX ON m_partial (id) WHERE a > 0
+CREATE UNIQUE INDEX ON m_partial ((id + 1))
+CREATE MATERIALIZED VIEW m_none AS SELECT id, a FROM t WITH NO DATA
+CREATE UNIQUE INDEX ON m_none (id)
+CREATE MATERIALIZED VIEW "M Twice" AS SELECT id % 10 AS i, a FROM t
+CREATE UNIQUE INDEX ON "M Twice" (a)
+DELETE FROM t WHERE id < 10
+INSERT INTO t SELECT g, g + 100, 'new' FROM generate_series(31, 50) g
+SQL
+
+$fixtures{domain} = <<'SQL';
+CREATE DOMAIN d AS int
+CREATE DOMAIN d2 AS int DEFAULT 5 CONSTRAINT d2_check CHECK (VALUE < 1000)
+CREATE DOMAIN over AS d
+CREATE DOMAIN unused AS text
+CREATE TABLE t (id int, c d, c2 d2, o over)
+INSERT INTO t SELECT g, g, nullif(g, 7), g FROM generate_series(1, 30) g
+SQL
+
+my %statements;
+
+$statements{table} = <<'LIST';
+CREATE INDEX ON t (a)
+CREATE INDEX new_idx ON t (a)
+CREATE INDEX "New Idx" ON t ("Mixed")
+CREATE INDEX ON t ("Ta""g; --")
+CREATE INDEX ON t (d)
+CREATE INDEX ON t (a, b, d)
+CREATE INDEX ON t (lower(txt))
+CREATE INDEX ON t (lower(txt), (a + 1), upper(v))
+CREATE INDEX ON t ((a + b), (b - a))
+CREATE INDEX ON t (a DESC NULLS LAST, b ASC NULLS FIRST)
+CREATE INDEX ON t (txt text_pattern_ops)
+CREATE INDEX ON t (txt COLLATE "C")
+CREATE INDEX ON t (txt COLLATE "POSIX" varchar_pattern_ops DESC)
+CREATE INDEX ON t USING hash (a)
+CREATE INDEX ON t USING gin (j)
+CREATE INDEX ON t USING gin (j jsonb_path_ops) WITH (fastupdate = off)
+CREATE INDEX ON t USING gin (arr)
+CREATE INDEX ON t USING gist (r)
+CREATE INDEX ON t USING spgist (r)
+CREATE INDEX ON t USING brin (ts) WITH (pages_per_range = 4)
+CREATE INDEX ON t USING brin (a int4_minmax_multi_ops (values_per_range = 16))
+CREATE INDEX ON t (a) INCLUDE (b, "Mixed")
+CREATE INDEX ON t (a) WHERE b > 10 AND txt <> 'x''y'
+CREATE INDEX ON t (a) WITH (fillfactor = 50, deduplicate_items = off)
+CREATE INDEX ON t (a) TABLESPACE equivalence_space
+CREATE INDEX ON ONLY t (a)
+CREATE INDEX IF NOT EXISTS t_code ON t (a)
+CREATE INDEX IF NOT EXISTS t_fresh ON t (a)
+CREATE INDEX t_code ON t (a)
+CREATE INDEX ON t (nope)
+CREATE INDEX ON t (j, arr) WHERE nope
+CREATE INDEX ON t (random())
+CREATE INDEX ON t (even(a))
+CREATE INDEX ON t ((10 / (a - 5)))
+CREATE UNIQUE INDEX ON t (a)
+CREATE UNIQUE INDEX t_u ON t (n)
+CREATE UNIQUE INDEX ON t (d)
+CREATE UNIQUE INDEX ON t (d) WHERE id <= 9
+CREATE UNIQUE INDEX ON t (n) NULLS NOT DISTINCT
+CREATE UNIQUE INDEX ON t (id) NULLS NOT DISTINCT
+CREATE UNIQUE INDEX ON t (lower(txt))
+CREATE UNIQUE INDEX ON t (a, b) INCLUDE (d) WHERE d > 2
+CREATE UNIQUE INDEX ON empty (a)
+CREATE INDEX ON t_view (a)
+CREATE INDEX CONCURRENTLY ON t (a)
+DROP INDEX t_code
+DROP INDEX t_v, t_a_idx
+DROP INDEX t_v, t_a_idx, nope
+DROP INDEX IF EXISTS t_v, nope
+DROP INDEX IF EXISTS nope
+DROP INDEX t_v CASCADE
+DROP INDEX t_v RESTRICT
+DROP INDEX u_pkey
+DROP INDEX t_b_u
+DROP INDEX t_idb, t_idb
+DROP INDEX t
+REINDEX TABLE t
+REINDEX INDEX t_expr
+REINDEX INDEX t_code
+REINDEX INDEX u_pkey
+REINDEX TABLE u
+REINDEX (VERBOSE) TABLE t
+REINDEX (TABLESPACE equivalence_space) INDEX t_code
+REINDEX TABLE nope
+REINDEX INDEX t
+REINDEX TABLE CONCURRENTLY t
+REINDEX SCHEMA :schema
+REINDEX TABLE empty
+ALTER TABLE t ALTER COLUMN a SET NOT NULL
+ALTER TABLE t ALTER COLUMN n SET NOT NULL
+ALTER TABLE t ALTER b SET NOT NULL
+ALTER TABLE t ALTER COLUMN "Mixed" SET NOT NULL
+ALTER TABLE t ALTER COLUMN a SET NOT NULL, ALTER COLUMN d SET NOT NULL
+ALTER TABLE t ALTER COLUMN a SET NOT NULL, ALTER COLUMN n SET NOT NULL
+ALTER TABLE IF EXISTS t ALTER COLUMN a SET NOT NULL
+ALTER TABLE IF EXISTS nope ALTER COLUMN a SET NOT NULL
+ALTER TABLE ONLY t ALTER COLUMN a SET NOT NULL
+ALTER TABLE t ALTER COLUMN nope SET NOT NULL
+ALTER TABLE empty ALTER COLUMN a SET NOT NULL
+ALTER TABLE t ADD CHECK (a > 0)
+ALTER TABLE t ADD CHECK (a > 10)
+ALTER TABLE t ADD CHECK (n > 0)
+ALTER TABLE t ADD CHECK (a > 0 AND id > 0)
+ALTER TABLE t ADD CHECK ("Mixed" > 0)
+ALTER TABLE t ADD CHECK (d < 100)
+ALTER TABLE t ADD CONSTRAINT "My ""Check""" CHECK ("Ta""g; --" IS NOT NULL)
+ALTER TABLE t ADD CONSTRAINT own CHECK (txt <> E'\'quoted\\' AND txt <> $q$x;y$q$)
+ALTER TABLE t ADD CHECK (even(a) OR NOT even(a))
+ALTER TABLE t ADD CHECK (a > 0) NO INHERIT
+ALTER TABLE t ADD CONSTRAINT checked CHECK (a > 0)
+ALTER TABLE t ADD CONSTRAINT nv CHECK (a > 1000) NOT VALID
+ALTER TABLE t ADD CHECK (1 > 0)
+ALTER TABLE t ADD CHECK (nope > 0)
+ALTER TABLE t ADD CHECK (a > 0), ADD CHECK (a > -1), ADD CHECK (b > 0)
+ALTER TABLE t ADD CHECK (a > 0), ADD CONSTRAINT t_a_check1 CHECK (b > 0)
+ALTER TABLE t VALIDATE CONSTRAINT t_pending
+ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u
+ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u (id)
+ALTER TABLE t ADD CONSTRAINT "My Key" FOREIGN KEY (code) REFERENCES u (code) ON DELETE SET NULL ON UPDATE CASCADE DEFERRABLE
+ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+ALTER TABLE t ADD FOREIGN KEY (a, b) REFERENCES u (x, y) MATCH FULL
+ALTER TABLE t ADD FOREIGN KEY (a, b) REFERENCES u (x, y) ON DELETE SET NULL (a)
+ALTER TABLE t ADD FOREIGN KEY (a, d) REFERENCES u (x, y)
+ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES u ON DELETE SET DEFAULT ON UPDATE RESTRICT
+ALTER TABLE t ADD FOREIGN KEY (bad) REFERENCES u
+ALTER TABLE t ADD FOREIGN KEY ("Ta""g; --") REFERENCES u
+ALTER TABLE u ADD FOREIGN KEY (x) REFERENCES u
+ALTER TABLE t ADD FOREIGN KEY (up) REFERENCES t (b)
+ALTER TABLE t ADD FOREIGN KEY (up) REFERENCES t (a) ON DELETE CASCADE
+ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u, ADD FOREIGN KEY (a) REFERENCES u
+ALTER TABLE t ADD FOREIGN KEY (txt) REFERENCES u
+ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES empty
+ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u NOT VALID
+ALTER TABLE t ADD UNIQUE (a)
+ALTER TABLE t ADD UNIQUE (b)
+ALTER TABLE t ADD UNIQUE (n)
+ALTER TABLE t ADD UNIQUE (d)
+ALTER TABLE t ADD UNIQUE ("Mixed")
+ALTER TABLE t ADD CONSTRAINT "A Key" UNIQUE (a)
+ALTER TABLE t ADD CONSTRAINT t_code UNIQUE (a)
+ALTER TABLE t ADD CONSTRAINT checked UNIQUE (a)
+ALTER TABLE t ADD UNIQUE (a, "Mixed") INCLUDE (b)
+ALTER TABLE t ADD CONSTRAINT k UNIQUE (a) DEFERRABLE INITIALLY DEFERRED
+ALTER TABLE t ADD CONSTRAINT k UNIQUE (a) DEFERRABLE
+ALTER TABLE t ADD UNIQUE NULLS NOT DISTINCT (a)
+ALTER TABLE t ADD UNIQUE NULLS NOT DISTINCT (n)
+ALTER TABLE t ADD UNIQUE (a) WITH (fillfactor = 60)
+ALTER TABLE t ADD UNIQUE (a) USING INDEX TABLESPACE equivalence_space
+ALTER TABLE t ADD UNIQUE (a), ADD UNIQUE (b), ADD UNIQUE (id, a)
+ALTER TABLE t ADD UNIQUE (a, a)
+ALTER TABLE t ADD UNIQUE (j)
+ALTER TABLE t ADD UNIQUE (r)
+ALTER TABLE t ADD PRIMARY KEY (b)
+ALTER TABLE t ADD PRIMARY KEY (a)
+ALTER TABLE t ADD PRIMARY KEY (id, "Mixed")
+ALTER TABLE t ADD PRIMARY KEY (n)
+ALTER TABLE t ADD PRIMARY KEY (d)
+ALTER TABLE t ADD PRIMARY KEY (a) INCLUDE (b)
+ALTER TABLE t ADD CONSTRAINT "P K" PRIMARY KEY (a) DEFERRABLE
+ALTER TABLE u ADD PRIMARY KEY (x)
+ALTER TABLE t ADD PRIMARY KEY (a), ADD UNIQUE (b)
+ALTER TABLE t ADD PRIMARY KEY (a), ALTER COLUMN a SET STATISTICS 50
+ALTER TABLE t ADD CONSTRAINT pk PRIMARY KEY USING INDEX t_a_idx
+ALTER TABLE t ADD CONSTRAINT uq UNIQUE USING INDEX t_a_idx
+ALTER TABLE t ADD PRIMARY KEY USING INDEX t_b_u
+ALTER TABLE t ADD COLUMN z int
+ALTER TABLE t ADD COLUMN z int DEFAULT 5 NOT NULL
+ALTER TABLE t ADD COLUMN z int NOT NULL
+ALTER TABLE t ADD COLUMN z int DEFAULT steady()
+ALTER TABLE t ADD COLUMN z int NOT NULL DEFAULT steady()
+ALTER TABLE t ADD COLUMN z float DEFAULT random()
+ALTER TABLE t ADD COLUMN z uuid DEFAULT gen_random_uuid() UNIQUE
+ALTER TABLE t ADD COLUMN z uuid PRIMARY KEY DEFAULT gen_random_uuid()
+ALTER TABLE t ADD COLUMN z timestamptz DEFAULT clock_timestamp() NOT NULL
+ALTER TABLE t ADD COLUMN z int DEFAULT steady() CHECK (z > 0)
+ALTER TABLE t ADD COLUMN z int DEFAULT steady() CHECK (z > 7)
+ALTER TABLE t ADD COLUMN z int DEFAULT steady() UNIQUE
+ALTER TABLE t ADD COLUMN z int DEFAULT steady() REFERENCES u
+ALTER TABLE t ADD COLUMN z int DEFAULT nextval('seq1')
+ALTER TABLE t ADD COLUMN z dvol
+ALTER TABLE t ADD COLUMN z dvol NOT NULL
+ALTER TABLE t ADD COLUMN z posint
+ALTER TABLE t ADD COLUMN z posint DEFAULT 5
+ALTER TABLE t ADD COLUMN z posint DEFAULT -5
+ALTER TABLE t ADD COLUMN z needed
+ALTER TABLE t ADD COLUMN z needed DEFAULT NULL
+ALTER TABLE t ADD COLUMN z serial
+ALTER TABLE t ADD COLUMN z bigserial PRIMARY KEY
+ALTER TABLE t ADD COLUMN "Z Y" smallserial UNIQUE
+ALTER TABLE t ADD COLUMN z int GENERATED ALWAYS AS IDENTITY
+ALTER TABLE t ADD COLUMN z bigint GENERATED BY DEFAULT AS IDENTITY (START 100 INCREMENT 5)
+ALTER TABLE t ADD COLUMN z int GENERATED ALWAYS AS IDENTITY PRIMARY KEY
+ALTER TABLE t ADD COLUMN z int GENERATED ALWAYS AS IDENTITY (MAXVALUE 20)
+ALTER TABLE t ADD COLUMN z int GENERATED BY DEFAULT AS IDENTITY (SEQUENCE NAME my_seq START 7) UNIQUE
+ALTER TABLE t ADD COLUMN z int CHECK (z > 0)
+ALTER TABLE t ADD COLUMN z int DEFAULT 1 CHECK (z > 0)
+ALTER TABLE t ADD COLUMN z int DEFAULT 0 CHECK (z > 0)
+ALTER TABLE t ADD COLUMN z int DEFAULT 1 NOT NULL CHECK (z > 0) CHECK (z < 100)
+ALTER TABLE t ADD COLUMN z int CONSTRAINT zc CHECK (z > a)
+ALTER TABLE t ADD COLUMN z int UNIQUE
+ALTER TABLE t ADD COLUMN z int CONSTRAINT named UNIQUE DEFERRABLE
+ALTER TABLE t ADD COLUMN z int DEFAULT 1 UNIQUE
+ALTER TABLE t ADD COLUMN z int PRIMARY KEY
+ALTER TABLE t ADD COLUMN z int DEFAULT 1 PRIMARY KEY
+ALTER TABLE t ADD COLUMN z int REFERENCES u
+ALTER TABLE t ADD COLUMN z int REFERENCES u ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED
+ALTER TABLE t ADD COLUMN z int DEFAULT 1 REFERENCES u
+ALTER TABLE t ADD COLUMN z int DEFAULT 1000 CONSTRAINT zf REFERENCES u
+ALTER TABLE t ADD COLUMN z int UNIQUE REFERENCES u CHECK (z > 0)
+ALTER TABLE t ADD COLUMN IF NOT EXISTS a int UNIQUE
+ALTER TABLE t ADD COLUMN IF NOT EXISTS z int UNIQUE
+ALTER TABLE t ADD COLUMN a int
+ALTER TABLE t ADD COLUMN z varchar(5) COLLATE "C" DEFAULT 'a''b' CHECK (z <> '') UNIQUE
+ALTER TABLE t ADD COLUMN z int GENERATED ALWAYS AS (a + 1) STORED
+ALTER TABLE t ADD COLUMN z int DEFAULT steady(), ADD COLUMN y serial
+ALTER TABLE t ADD COLUMN z int, ADD COLUMN y int DEFAULT 5 NOT NULL, ADD CHECK (a > 0)
+ALTER TABLE t ADD COLUMN z int, ADD UNIQUE (a), ALTER COLUMN a SET NOT NULL, ADD CHECK (z > 0)
+ALTER TABLE t ADD COLUMN z int DEFAULT 5, ALTER COLUMN z SET NOT NULL
+ALTER TABLE t ADD COLUMN z int, ADD CONSTRAINT zu UNIQUE (z), ADD FOREIGN KEY (z) REFERENCES u
+ALTER TABLE t DROP CONSTRAINT t_a_check, ADD CONSTRAINT t_a_check CHECK (a > 0)
+ALTER TABLE t DROP COLUMN d, ADD COLUMN d serial
+ALTER TABLE t DROP COLUMN n, ADD CHECK (a > 0)
+ALTER TABLE t ALTER COLUMN v TYPE varchar(20), ALTER COLUMN a SET NOT NULL
+ALTER TABLE t ALTER COLUMN code TYPE varchar(40), ADD UNIQUE (code)
+ALTER TABLE t ALTER COLUMN txt TYPE varchar, ADD CHECK (txt <> '')
+ALTER TABLE t ALTER COLUMN a SET DEFAULT 4, ALTER COLUMN a SET NOT NULL, ALTER COLUMN d DROP NOT NULL
+ALTER TABLE t ADD CHECK (a > 0), ADD CHECK (d > 5)
+ALTER TABLE t ADD UNIQUE (a), ADD UNIQUE (d)
+ALTER TABLE t ADD UNIQUE (a), ADD CHECK (nope > 0)
+ALTER TABLE t ADD UNIQUE (a), ALTER COLUMN n SET NOT NULL
+ALTER TABLE t ADD CHECK (a > 0), OWNER TO equivalence_owner
+ALTER TABLE t ADD CHECK (a > 0), DISABLE TRIGGER t_trg, SET (fillfactor = 80)
+ALTER TABLE t ADD CONSTRAINT z CHECK (a > 0), VALIDATE CONSTRAINT t_pending
+ALTER TABLE t ADD UNIQUE (a), CLUSTER ON t_a_key, REPLICA IDENTITY FULL
+ALTER TABLE t ADD UNIQUE (a), SET WITHOUT CLUSTER
+ALTER TABLE t ALTER COLUMN a TYPE bigint
+ALTER TABLE t ADD EXCLUDE USING gist (r WITH =)
+ALTER TABLE dom ALTER COLUMN p SET NOT NULL
+ALTER TABLE dom ADD COLUMN f2 needed, ADD UNIQUE (id)
+CREATE TABLE x (id int PRIMARY KEY, a int REFERENCES t (a), u int REFERENCES u)
+CREATE TABLE x (id serial UNIQUE, code varchar(10) REFERENCES u (code) ON DELETE CASCADE DEFERRABLE, CHECK (id > 0))
+CREATE TABLE x (LIKE t INCLUDING ALL)
+CREATE TABLE IF NOT EXISTS x (a int, b int, FOREIGN KEY (a, b) REFERENCES u (x, y))
+CREATE TABLE x (a text REFERENCES u)
+ALTER DOMAIN posint ADD CONSTRAINT big CHECK (VALUE < 1000)
+CLUSTER t
+VACUUM (FULL) t
+ALTER TABLE t SET UNLOGGED
+ALTER TABLE t SET TABLESPACE equivalence_space
+COMMENT ON TABLE t IS 'other'
+LIST
+
+$statements{parted} = <<'LIST';
+CREATE INDEX ON p (k)
+CREATE INDEX new_p ON p (k)
+CREATE INDEX ON p (n)
+CREATE INDEX ON p (lower(v), (k + 1))
+CREATE UNIQUE INDEX ON p (id, k)
+CREATE UNIQUE INDEX ON p (k)
+CREATE UNIQUE INDEX ON q (id)
+CREATE INDEX ON p (k) INCLUDE (v) WHERE n > 0
+CREATE INDEX ON p USING brin (id)
+CREATE INDEX ON ONLY p (k)
+CREATE INDEX ON p3 (v)
+CREATE INDEX ON p3 (n)
+CREATE INDEX ON p3a (n)
+CREATE INDEX IF NOT EXISTS p_v ON p (k)
+CREATE INDEX IF NOT EXISTS p_k ON p (k)
+CREATE INDEX p1_k ON p (id)
+CREATE INDEX ON p (k) TABLESPACE equivalence_space
+CREATE INDEX ON h (k)
+CREATE INDEX ON q (id, k)
+DROP INDEX p_v
+DROP INDEX p1_v_idx
+DROP INDEX p_only
+DROP INDEX p1_k
+DROP INDEX p_v, p1_k
+REINDEX TABLE p
+REINDEX INDEX p_v
+REINDEX TABLE p1
+REINDEX TABLE p3
+REINDEX INDEX p1_v_idx
+ALTER TABLE p ADD UNIQUE (id)
+ALTER TABLE p ADD UNIQUE (id, k)
+ALTER TABLE p3 ADD UNIQUE (k, id)
+ALTER TABLE p ADD CONSTRAINT k PRIMARY KEY (id, k)
+ALTER TABLE h ADD PRIMARY KEY (id)
+ALTER TABLE h ADD PRIMARY KEY (id, k) DEFERRABLE
+ALTER TABLE q ADD PRIMARY KEY (id)
+ALTER TABLE p ADD UNIQUE (k)
+ALTER TABLE ONLY p ADD UNIQUE (id)
+ALTER TABLE p1 ADD UNIQUE (id)
+ALTER TABLE p1 ADD PRIMARY KEY (id)
+ALTER TABLE p ADD CHECK (k >= 0)
+ALTER TABLE p ADD CONSTRAINT c CHECK (k > 0)
+ALTER TABLE ONLY p ADD CHECK (k >= 0)
+ALTER TABLE p1 ADD CHECK (k >= 0)
+ALTER TABLE p ALTER COLUMN k SET NOT NULL
+ALTER TABLE p ALTER COLUMN n SET NOT NULL
+ALTER TABLE p1 ALTER COLUMN k SET NOT NULL
+ALTER TABLE p3 ALTER COLUMN v SET NOT NULL
+ALTER TABLE p ADD FOREIGN KEY (id) REFERENCES u
+ALTER TABLE p ADD CONSTRAINT "P F" FOREIGN KEY (id) REFERENCES u ON DELETE CASCADE DEFERRABLE
+ALTER TABLE p ADD FOREIGN KEY (k) REFERENCES u
+ALTER TABLE h ADD FOREIGN KEY (k) REFERENCES pu
+ALTER TABLE p1 ADD FOREIGN KEY (id) REFERENCES u
+ALTER TABLE flat ADD FOREIGN KEY (pid) REFERENCES pu
+ALTER TABLE flat ADD CONSTRAINT fp FOREIGN KEY (p2id) REFERENCES pu ON DELETE SET NULL
+ALTER TABLE pu ADD FOREIGN KEY (x) REFERENCES pu
+ALTER TABLE p ADD COLUMN z int
+ALTER TABLE p ADD COLUMN z int DEFAULT steady()
+ALTER TABLE p ADD COLUMN z int DEFAULT steady() NOT NULL CHECK (z > 0)
+ALTER TABLE p ADD COLUMN z serial
+ALTER TABLE p ADD COLUMN z int CHECK (z > 0)
+ALTER TABLE p ADD COLUMN z int REFERENCES u
+ALTER TABLE p ADD COLUMN z int GENERATED ALWAYS AS IDENTITY
+ALTER TABLE p ADD COLUMN z int UNIQUE
+ALTER TABLE p ADD COLUMN z int, ADD UNIQUE (id, z), ALTER COLUMN k SET NOT NULL, ADD CHECK (k < 100)
+ALTER TABLE q ADD UNIQUE (id, k), ADD CHECK (k > 0)
+ALTER TABLE p DETACH PARTITION p1
+ALTER TABLE p DETACH PARTITION p3
+ALTER TABLE p3 DETACH PARTITION p3a
+ALTER TABLE p3 DETACH PARTITION p3b
+ALTER TABLE q DETACH PARTITION qd
+ALTER TABLE q DETACH PARTITION q1
+ALTER TABLE pu DETACH PARTITION pu1
+ALTER TABLE f DETACH PARTITION f1
+ALTER TABLE p DETACH PARTITION p3a
+ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY
+ALTER TABLE q ATTACH PARTITION q_new FOR VALUES IN (9)
+ALTER TABLE q ATTACH PARTITION q_new FOR VALUES IN (9, 10)
+ALTER TABLE q ATTACH PARTITION q_new FOR VALUES IN (3, 9)
+ALTER TABLE q ATTACH PARTITION q_new FOR VALUES IN (2)
+ALTER TABLE q ATTACH PARTITION q_bad FOR VALUES IN (9)
+ALTER TABLE q ATTACH PARTITION q_lacks FOR VALUES IN (9)
+ALTER TABLE f ATTACH PARTITION f_new FOR VALUES FROM (100) TO (200)
+ALTER TABLE f ATTACH PARTITION f_wrong FOR VALUES FROM (100) TO (101)
+ALTER TABLE f ATTACH PARTITION f_new DEFAULT
+ALTER TABLE e ATTACH PARTITION e_new FOR VALUES FROM (40, 1) TO (70, MAXVALUE)
+ALTER TABLE e ATTACH PARTITION e_new FOR VALUES FROM (20, 1) TO (70, 10)
+ALTER TABLE dt ATTACH PARTITION dt_new FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')
+ALTER TABLE dt ATTACH PARTITION dt_new FOR VALUES FROM ('2030-01-02') TO (MAXVALUE)
+CREATE TABLE q3 PARTITION OF q FOR VALUES IN (20)
+CREATE TABLE q3 PARTITION OF q FOR VALUES IN (3)
+CREATE TABLE q3 PARTITION OF q (k DEFAULT 5 NOT NULL, CONSTRAINT mine CHECK (k > 0)) FOR VALUES IN (20, 21)
+CREATE TABLE q3 PARTITION OF q (PRIMARY KEY (k)) FOR VALUES IN (20) PARTITION BY RANGE (k)
+CREATE TABLE e3 PARTITION OF e FOR VALUES FROM (50, 0) TO (60, 0)
+CREATE TABLE dt3 PARTITION OF dt FOR VALUES FROM ('2040-01-01') TO ('2041-01-01') WITH (fillfactor = 80) TABLESPACE equivalence_space
+CREATE TABLE IF NOT EXISTS q3 PARTITION OF q FOR VALUES IN (30)
+CREATE TABLE IF NOT EXISTS q2 PARTITION OF q FOR VALUES IN (30)
+CREATE TABLE p4 PARTITION OF p FOR VALUES FROM (300) TO (400)
+CREATE TABLE f2 PARTITION OF f FOR VALUES FROM (100) TO (200)
+CREATE TABLE x (id int REFERENCES pu, k int)
+CREATE TABLE x (id int REFERENCES u, k int) PARTITION BY RANGE (id)
+LIST
+
+$statements{inherit} = <<'LIST';
+CREATE INDEX ON par (x)
+ALTER TABLE par ADD CHECK (x > 0)
+ALTER TABLE par ADD CONSTRAINT c CHECK (y > 70)
+ALTER TABLE par ADD CHECK (x > 0) NO INHERIT
+ALTER TABLE ONLY par ADD CHECK (x > 0) NO INHERIT
+ALTER TABLE ONLY par ADD CHECK (x > 0)
+ALTER TABLE kid ADD CHECK (x > 0)
+ALTER TABLE par ADD CONSTRAINT known CHECK (y < 1000)
+ALTER TABLE par ALTER COLUMN id SET NOT NULL
+ALTER TABLE par ALTER COLUMN x SET NOT NULL
+ALTER TABLE ONLY par ALTER COLUMN x SET NOT NULL
+ALTER TABLE kid ALTER COLUMN own SET NOT NULL
+ALTER TABLE par ADD PRIMARY KEY (id)
+ALTER TABLE par ADD UNIQUE (x)
+ALTER TABLE par ADD FOREIGN KEY (x) REFERENCES u
+ALTER TABLE kid ADD FOREIGN KEY (own) REFERENCES u
+ALTER TABLE par ADD COLUMN z int
+ALTER TABLE par ADD COLUMN z int CHECK (z > 0)
+ALTER TABLE par ADD COLUMN z serial
+ALTER TABLE par ADD COLUMN z float DEFAULT random()
+ALTER TABLE par ADD COLUMN z int GENERATED ALWAYS AS IDENTITY
+ALTER TABLE par ADD COLUMN z int DEFAULT 5 UNIQUE
+ALTER TABLE par ADD COLUMN own int
+ALTER TABLE par ADD COLUMN own int CHECK (own > 0)
+ALTER TABLE par ADD COLUMN z int DEFAULT 5, ADD CHECK (x > 0), ALTER COLUMN id SET NOT NULL
+REINDEX TABLE par
+LIST
+
+$statements{view} = <<'LIST';
+REFRESH MATERIALIZED VIEW m
+REFRESH MATERIALIZED VIEW m_bare
+REFRESH MATERIALIZED VIEW m_partial
+REFRESH MATERIALIZED VIEW m_none
+REFRESH MATERIALIZED VIEW "M Twice"
+REFRESH MATERIALIZED VIEW m WITH DATA
+REFRESH MATERIALIZED VIEW m WITH NO DATA
+REFRESH MATERIALIZED VIEW CONCURRENTLY m
+REFRESH MATERIALIZED VIEW t
+CREATE INDEX ON m (a)
+CREATE INDEX ON m_bare (a, id DESC)
+CREATE UNIQUE INDEX ON m_bare (id)
+CREATE UNIQUE INDEX ON "M Twice" (i)
+CREATE INDEX ON m_none (a)
+REINDEX TABLE m
+DROP INDEX m_a
+DROP INDEX m_id
+DROP MATERIALIZED VIEW m_bare
+LIST
+
+$statements{domain} = <<'LIST';
+ALTER DOMAIN d ADD CONSTRAINT positive CHECK (VALUE > 0)
+ALTER DOMAIN d ADD CHECK (VALUE > 0)
+ALTER DOMAIN d ADD CHECK (VALUE > 10)
+ALTER DOMAIN d2 ADD CHECK (VALUE > 0)
+ALTER DOMAIN d2 ADD CONSTRAINT d2_check CHECK (VALUE > 0)
+ALTER DOMAIN d ADD CHECK (VALUE > 10) NOT VALID
+ALTER DOMAIN d SET NOT NULL
+ALTER DOMAIN d2 SET NOT NULL
+ALTER DOMAIN unused ADD CHECK (VALUE <> '')
+ALTER DOMAIN unused SET NOT NULL
+ALTER DOMAIN nope SET NOT NULL
+LIST
+
+# Settings that change what a statement means, or where it puts things: each
+# "fixture | settings | statement", a role being one of the settings.
+my $in_context = <<'LIST';
+table | role | CREATE INDEX ON t (a)
+table | role | ALTER TABLE t ADD UNIQUE (a), ALTER COLUMN a SET NOT NULL
+table | role | ALTER TABLE t ADD COLUMN z serial
+table | role | ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u
+parted | role | CREATE INDEX ON p (k)
+parted | role | ALTER TABLE q ATTACH PARTITION q_new FOR VALUES IN (9)
+view | role | REFRESH MATERIALIZED VIEW m
+table | standard_conforming_strings = off; escape_string_warning = off | ALTER TABLE t ADD CHECK (txt <> 'a\'b\\')
+table | standard_conforming_strings = off; escape_string_warning = off | CREATE INDEX ON t (a) WHERE txt <> 'a\\nb'
+table | standard_conforming_strings = off; escape_string_warning = off | ALTER TABLE t ADD COLUMN z text DEFAULT 'a\'b' UNIQUE CHECK (z <> '\\')
+table | default_tablespace = equivalence_space | CREATE INDEX ON t (a)
+table | default_tablespace = equivalence_space | ALTER TABLE t ADD UNIQUE (a)
+table | default_tablespace = equivalence_space | REINDEX TABLE t
+parted | default_tablespace = equivalence_space | CREATE INDEX ON p (k)
+parted | default_tablespace = equivalence_space | CREATE TABLE q3 PARTITION OF q FOR VALUES IN (20)
+parted | DateStyle = 'SQL, DMY' | ALTER TABLE dt ATTACH PARTITION dt_new FOR VALUES FROM ('02/01/2030') TO ('01/02/2030')
+parted | DateStyle = 'SQL, DMY' | CREATE TABLE dt3 PARTITION OF dt FOR VALUES FROM ('02/01/2040') TO ('01/02/2040')
+parted | TimeZone = 'Asia/Tokyo' | CREATE TABLE dt3 PARTITION OF dt FOR VALUES FROM ('2040-01-01') TO ('2040-02-01')
+parted | TimeZone = 'Asia/Tokyo' | ALTER TABLE dt ATTACH PARTITION dt_new FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')
+table | TimeZone = 'Asia/Tokyo' | ALTER TABLE t ADD CHECK (ts::timestamptz > '2019-12-31 20:00')
+table | search_path = '' | CREATE INDEX ON :schema.t (a)
+table | search_path = '' | ALTER TABLE :schema.t ADD CHECK (:schema.even(a) OR a > 0)
+table | search_path = '' | ALTER TABLE :schema.t ADD COLUMN z serial, ADD UNIQUE (a)
+table | search_path = '' | DROP INDEX :schema.t_code, :schema.t_v
+table | search_path = pg_catalog, :schema | ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u
+table | quote_all_identifiers = on | ALTER TABLE t ADD COLUMN z int DEFAULT steady() CHECK (z > 0) UNIQUE
+parted | quote_all_identifiers = on | CREATE INDEX ON p (k)
+table | statement_timeout = '50s'; lock_timeout = '5s' | CREATE INDEX ON t (a)
+table | default_transaction_isolation = 'serializable' | CREATE INDEX ON t (a)
+table | default_transaction_isolation = 'repeatable read' | ALTER TABLE t ADD COLUMN z int DEFAULT steady() UNIQUE, ADD CHECK (a > 0)
+table | default_transaction_read_only = on | CREATE INDEX ON t (a)
+table | default_transaction_deferrable = on | ALTER TABLE t ALTER COLUMN a SET NOT NULL
+table | maintenance_work_mem = '1MB'; session_replication_role = replica | ALTER TABLE t ADD COLUMN z int DEFAULT steady() NOT NULL
+table | row_security = off | ALTER TABLE t ADD COLUMN z serial
+LIST
+
+# Pairs of statements that come to different ends: "fixture | one | other".
+my $planted = <<'LIST';
+table | CREATE INDEX ON t (a) | CREATE INDEX t_a_idx_ccnew ON t (a)
+table | CREATE INDEX ON t (a) | CREATE INDEX ON t (a DESC)
+table | CREATE INDEX ON t (a) | SELECT
+table | SELECT | UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_code'::regclass
+table | SELECT | UPDATE pg_index SET indisclustered = false WHERE indexrelid = 't_code'::regclass
+table | SELECT | UPDATE pg_index SET indisreplident = false WHERE indexrelid = 't_b_u'::regclass
+table | SELECT | UPDATE pg_index SET indcheckxmin = indcheckxmin, indisready = false WHERE indexrelid = 't_code'::regclass
+table | SELECT | ALTER INDEX t_expr ALTER COLUMN 1 SET STATISTICS 40
+table | SELECT | ALTER INDEX t_b_u RESET (fillfactor)
+table | SELECT | COMMENT ON INDEX t_expr IS NULL
+table | SELECT | REVOKE SELECT ON t FROM equivalence_reader
+table | SELECT | REVOKE UPDATE (a) ON t FROM equivalence_reader
+table | SELECT | ALTER TABLE t DISABLE TRIGGER t_trg
+table | SELECT | DROP STATISTICS t_st
+table | SELECT | ALTER TABLE t ALTER COLUMN txt SET STORAGE EXTERNAL
+table | SELECT | UPDATE t SET d = 11 WHERE id = 1
+table | SELECT | DELETE FROM t WHERE id = 1
+table | SELECT | SELECT nextval('seq1')
+table | SELECT | SET search_path = pg_catalog
+table | SELECT | SET lock_timeout = 5
+table | SELECT | SET ROLE equivalence_owner
+table | SELECT 1/0 | SELECT sqrt(-1)
+table | SELECT 1/0 | SELECT
+table | ALTER TABLE t ADD CHECK (a > 0) | ALTER TABLE t ADD CHECK (a > 0) NOT VALID
+table | ALTER TABLE t ADD CHECK (a > 0) | ALTER TABLE t ADD CONSTRAINT x CHECK (a > 0)
+table | ALTER TABLE t ADD CHECK (a > 0) NO INHERIT | ALTER TABLE t ADD CHECK (a > 0)
+table | ALTER TABLE t ADD UNIQUE (a) | CREATE UNIQUE INDEX t_a_key ON t (a)
+table | ALTER TABLE t ADD UNIQUE (a) DEFERRABLE | ALTER TABLE t ADD UNIQUE (a)
+table | ALTER TABLE t ADD UNIQUE NULLS NOT DISTINCT (a) | ALTER TABLE t ADD UNIQUE (a)
+table | ALTER TABLE t ADD UNIQUE (a), ADD UNIQUE (b) | ALTER TABLE t ADD UNIQUE (a)
+table | ALTER TABLE t ALTER COLUMN a SET NOT NULL | ALTER TABLE t ADD CHECK (a IS NOT NULL)
+table | ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u | ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u NOT VALID
+table | ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u ON DELETE CASCADE | ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u
+table | ALTER TABLE t ADD COLUMN z serial | ALTER TABLE t ADD COLUMN z int NOT NULL DEFAULT nextval('seq1')
+table | ALTER TABLE t ADD COLUMN z serial | ALTER TABLE t ADD COLUMN z int GENERATED BY DEFAULT AS IDENTITY
+table | ALTER TABLE t ADD COLUMN z int DEFAULT steady() | ALTER TABLE t ADD COLUMN z int
+table | ALTER TABLE t ADD COLUMN z int, ADD COLUMN y int | ALTER TABLE t ADD COLUMN y int, ADD COLUMN z int
+parted | CREATE INDEX ON p (k) | CREATE INDEX ON ONLY p (k)
+parted | DROP INDEX p_v | SELECT
+parted | ALTER TABLE p DETACH PARTITION p1 | SELECT
+parted | ALTER TABLE p ADD FOREIGN KEY (id) REFERENCES u | ALTER TABLE p1 ADD FOREIGN KEY (id) REFERENCES u
+inherit | ALTER TABLE par ADD CHECK (x > 0) | ALTER TABLE kid ADD CHECK (x > 0)
+inherit | SELECT | UPDATE pg_constraint SET coninhcount = 1, conislocal = false WHERE conname = 'known'
+view | REFRESH MATERIALIZED VIEW m | SELECT
+view | REFRESH MATERIALIZED VIEW m WITH NO DATA | REFRESH MATERIALIZED VIEW m
+domain | ALTER DOMAIN d ADD CHECK (VALUE > 0) | ALTER DOMAIN d ADD CHECK (VALUE > 0) NOT VALID
+domain | ALTER DOMAIN unused SET NOT NULL | SELECT
+LIST
+
+sub commands
+{
+	my ($name) = @_;
+
+	return [ split /\n/, $fixtures{$name} ];
+}
+
+sub planted_differences
+{
+	my ($number) = @_;
+	my @cases;
+
+	foreach my $line (split /\n/, $planted)
+	{
+		my ($fixture, $sql, $other) = split / \| /, $line;
+
+		push @cases, { number => $number++, group => 'planted', fixture => commands($fixture), sql => $sql, other => $other };
+	}
+	return @cases;
+}
+
+# All cases, numbered from the one given.
+sub made_by_hand
+{
+	my ($number) = @_;
+	my @cases;
+
+	foreach my $fixture (qw(table parted inherit view domain))
+	{
+		push @cases, { fixture => commands($fixture), sql => $_ }
+		  foreach split /\n/, $statements{$fixture};
+	}
+	foreach my $line (split /\n/, $in_context)
+	{
+		my ($fixture, $set, $sql) = split / \| /, $line, 3;
+		my @set = split /; /, $set;
+		my $case = { fixture => commands($fixture), sql => $sql };
+
+		$case->{role} = 'equivalence_owner' if grep { $_ eq 'role' } @set;
+		$case->{set} = [ grep { $_ ne 'role' } @set ];
+		push @cases, $case;
+	}
+	foreach my $case (@cases)
+	{
+		$case->{number} = $number++;
+		s/:schema/case_$case->{number}/g foreach $case->{sql}, @{ $case->{set} // [] };
+	}
+	return @cases;
+}
+
+1;
