@@ -135,6 +135,7 @@ rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy, const ZdmDdl *dd
 	int64		statement_id;
 
 	PreventInTransactionBlock(utility->context == PROCESS_UTILITY_TOPLEVEL, ddl->command);
+	PreventCommandIfReadOnly(ddl->command);
 	report_rewrite(ddl, plan);
 	statement_id = guard_record(policy, ddl, judgements);
 	steps_add(statement_id, policy->window_id, plan->steps);
@@ -178,10 +179,8 @@ zdm_run(PG_FUNCTION_ARGS)
 				 errmsg("zdm_run() cannot be called where it cannot commit"),
 				 errdetail("It runs each step in a transaction of its own."),
 				 errhint("CALL zdm_run(); as a statement of its own, outside a transaction block.")));
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("cannot execute zdm_run() during recovery")));
+	PreventCommandDuringRecovery("zdm_run()");
+	PreventCommandIfReadOnly("zdm_run()");
 	if (!PG_ARGISNULL(0))
 		window_id = window_open_id(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	(void) recover_all(window_id, NULL, &recovery_ops, NULL);

@@ -254,7 +254,7 @@ undo_commands(const ZdmStepRow *row)
 static void
 undo_row(Recovery *recovery, const ZdmStepRow *row)
 {
-	restart_begin(recovery->context);
+	restart_begin_step(recovery->context);
 	recovery->ordinal = row->ordinal;
 	recovery->stmts = undo_commands(row);
 	recovery->sql = row->undo_sql ? row->undo_sql : row->sql;
@@ -314,7 +314,7 @@ undo_all(Recovery *recovery, List *rows)
 	foreach(lc, attached)
 		undo_row(recovery, lfirst(lc));
 
-	restart_begin(recovery->context);
+	restart_begin_step(recovery->context);
 	steps_forget(recovery->statement_id);
 	restart_commit();
 }
@@ -419,7 +419,7 @@ complete_row(Recovery *recovery, const ZdmStepRow *row)
 	Progress	progress = NOT_BEGUN;
 	List	   *rest = NIL;
 
-	restart_begin(recovery->context);
+	restart_begin_step(recovery->context);
 	recovery->ordinal = row->ordinal;
 	recovery->sql = row->sql;
 	recovery->stmts = raw_parser(row->sql, RAW_PARSE_DEFAULT);
@@ -459,7 +459,7 @@ recover(Recovery *recovery)
 	List	   *rows;
 	bool		complete;
 
-	restart_begin(recovery->context);
+	restart_begin_step(recovery->context);
 	rows = steps_of(recovery->statement_id);
 	complete = must_complete(rows);
 	restart_commit();
@@ -508,7 +508,7 @@ recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 	GetUserIdAndSecContext(&userid, &sec_context);
 	PG_TRY();
 	{
-		restart_begin(recovery->context);
+		restart_begin_step(recovery->context);
 		recovery->statement_id = statement->statement_id;
 		recovery->role = role_of(statement);
 		restart_commit();

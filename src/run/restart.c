@@ -24,6 +24,15 @@ restart_begin(MemoryContext context)
 	MemoryContextSwitchTo(context);
 }
 
+void
+restart_begin_step(MemoryContext context)
+{
+	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+}
+
 /*
  * A command that commits by itself leaves no snapshot, others one.  The portal
  * forgets its own at the commit.

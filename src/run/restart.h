@@ -19,6 +19,12 @@
 /* Begin a transaction with an active snapshot, and go to the context. */
 extern void restart_begin(MemoryContext context);
 
+/*
+ * The same for a step: READ COMMITTED whatever the session's default is, since
+ * a step must not fail because of what others have committed meanwhile.
+ */
+extern void restart_begin_step(MemoryContext context);
+
 /* Commit, with whatever snapshots are still active. */
 extern void restart_commit(void);
 

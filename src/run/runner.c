@@ -173,7 +173,7 @@ locks_of(const Runner *runner)
 static void
 run_brief(Runner *runner)
 {
-	restart_begin(runner->context);
+	restart_begin_step(runner->context);
 	lock_budget_run(attempt_brief, runner, locks_of(runner), true, false, false);
 	restart_commit();
 }
@@ -181,7 +181,7 @@ run_brief(Runner *runner)
 static void
 run_long(Runner *runner)
 {
-	restart_begin(runner->context);
+	restart_begin_step(runner->context);
 	check_targets(runner, false);
 	run_patiently(runner->step->stmts, runner->step->sql, runner->ops, runner->arg);
 	set_done(runner);
@@ -193,11 +193,11 @@ void
 runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
 				 MemoryContext context, const ZdmRunnerOps *ops, void *arg)
 {
-	restart_begin(context);
+	restart_begin_step(context);
 	steps_set_state(statement_id, ordinal, ZDM_STEP_RUNNING);
 	restart_commit();
 
-	restart_begin(context);
+	restart_begin_step(context);
 	run_patiently(stmts, sql, ops, arg);
 	if (!ActiveSnapshotSet())
 		PushActiveSnapshot(GetTransactionSnapshot());
@@ -209,7 +209,7 @@ runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
 static void
 run_alone(Runner *runner)
 {
-	restart_begin(runner->context);
+	restart_begin_step(runner->context);
 	check_targets(runner, false);
 	restart_commit();
 	runner_run_alone(runner->statement_id, runner->ordinal, runner->step->stmts,
@@ -225,14 +225,14 @@ run_backfill(Runner *runner)
 	ZdmBackfill *backfill;
 	bool		more;
 
-	restart_begin(runner->context);
+	restart_begin_step(runner->context);
 	check_targets(runner, false);
 	steps_set_state(runner->statement_id, runner->ordinal, ZDM_STEP_RUNNING);
 	backfill = backfill_begin(RangeVarGetRelid(stmt->relation, NoLock, false), column);
 	restart_commit();
 	do
 	{
-		restart_begin(runner->context);
+		restart_begin_step(runner->context);
 		more = backfill_batch(backfill);
 		if (more)
 			steps_set_position(runner->statement_id, runner->ordinal,
@@ -369,7 +369,7 @@ run_steps(Runner *runner, List *steps)
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	clean_up(runner, error);
 	recover_unlock(runner->statement_id);
-	restart_begin(runner->context);
+	restart_begin_step(runner->context);
 	ReThrowError(error);
 }
 
