@@ -220,6 +220,40 @@ compat_constraint_node_is_enforced(const Constraint *con)
 #endif
 }
 
+/*
+ * Is it ENFORCED or NOT ENFORCED after a constraint in the definition of a
+ * column?  And what it makes of that constraint.
+ */
+static inline bool
+compat_is_enforced_attribute(const Constraint *con)
+{
+#if PG_VERSION_NUM >= 180000
+	return con->contype == CONSTR_ATTR_ENFORCED ||
+		con->contype == CONSTR_ATTR_NOT_ENFORCED;
+#else
+	return false;
+#endif
+}
+
+static inline void
+compat_apply_enforced_attribute(Constraint *con, const Constraint *attribute)
+{
+#if PG_VERSION_NUM >= 180000
+	con->is_enforced = attribute->contype == CONSTR_ATTR_ENFORCED;
+#endif
+}
+
+/* A key WITHOUT OVERLAPS, or a foreign key with a PERIOD; new in 18 */
+static inline bool
+compat_is_temporal_key(const Constraint *con)
+{
+#if PG_VERSION_NUM >= 180000
+	return con->without_overlaps || con->fk_with_period || con->pk_with_period;
+#else
+	return false;
+#endif
+}
+
 /* As attgenerated: the kind of a GENERATED ALWAYS AS (expression) constraint. */
 static inline char
 compat_generated_kind(const Constraint *con)

@@ -182,6 +182,7 @@ constraint_from_tuple(HeapTuple tuple, TupleDesc desc)
 	con->contype = form->contype;
 	con->is_valid = form->convalidated;
 	con->is_enforced = compat_constraint_is_enforced(form);
+	con->is_inherited = form->coninhcount > 0;
 	con->conrelid = form->conrelid;
 	con->confrelid = form->confrelid;
 	con->conindid = form->conindid;

@@ -95,6 +95,7 @@ typedef struct ZdmConstraint
 	char		contype;
 	bool		is_valid;
 	bool		is_enforced;
+	bool		is_inherited;	/* from a parent, be it local too */
 	Oid			conrelid;
 	Oid			confrelid;
 	Oid			conindid;

@@ -119,42 +119,16 @@ zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns)
 	return true;
 }
 
-/* Does the statement drop the constraint? */
-static bool
-drops_constraint(const ZdmPlan *plan, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, commands_of(plan))
-	{
-		const AlterTableCmd *cmd = lfirst(lc);
-
-		if (cmd->subtype == AT_DropConstraint && strcmp(cmd->name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 bool
-zdm_plan_replaces(ZdmPlan *plan, const char *name, const char *column, const char *label,
-				  const char **made_as)
-{
-	*made_as = name;
-	if (!drops_constraint(plan, name) || ddl_constraint(plan->rel, name) == NULL)
-		return false;
-	*made_as = zdm_plan_choose_name(plan, plan->rel, column, label);
-	return true;
-}
-
-/* Has any relation of the tree a constraint of that name? */
-static bool
-is_taken_in_tree(List *tree, const char *name)
+zdm_plan_replaces(const ZdmPlan *plan, const char *name)
 {
 	ListCell   *lc;
 
-	foreach(lc, tree)
+	foreach(lc, plan->dropped)
 	{
-		if (ddl_constraint(lfirst(lc), name) != NULL)
+		const ZdmConstraint *con = lfirst(lc);
+
+		if (con->conrelid == plan->rel->relid && strcmp(con->name, name) == 0)
 			return true;
 	}
 	return false;
@@ -209,7 +183,7 @@ add_not_null_constraint(ZdmPlan *plan, const char *column, const char *name, boo
 	}
 	if (name == NULL)
 		name = zdm_plan_choose_name(plan, plan->rel, column, "not_null");
-	add_and_validate(plan, ZDM_PASS_CHECK, name,
+	(void) add_and_validate(plan, ZDM_PASS_CHECK, name,
 					 psprintf("NOT NULL %s%s", quote_identifier(column),
 							  no_inherit ? " NO INHERIT" : ""));
 	return true;
@@ -225,12 +199,8 @@ add_not_null_check(ZdmPlan *plan, const char *column, bool no_inherit)
 {
 	const char *alter = zdm_plan_alter(plan);
 	const char *quoted = quote_identifier(column);
-	const char *name;
+	const char *name = zdm_plan_spare_name(plan, column, "not_null");
 	ZdmStep    *step;
-
-	do
-		name = zdm_plan_choose_name(plan, plan->rel, column, "not_null");
-	while (is_taken_in_tree(zdm_plan_tree(plan), name));
 
 	step = add_and_validate(plan, ZDM_PASS_CHECK, name,
 							psprintf("CHECK (%s IS NOT NULL)%s", quoted,
@@ -247,8 +217,16 @@ zdm_plan_not_null(ZdmPlan *plan, const char *column)
 	bool		no_inherit = plan->rel->has_children &&
 		!castNode(AlterTableStmt, plan->ddl->stmt)->relation->inh;
 
+	ListCell   *lc;
+
 	if (!zdm_plan_keeps_columns(plan, list_make1(makeString(unconstify(char *, column)))))
 		return false;
+	foreach(lc, plan->not_null)
+	{
+		if (strcmp(lfirst(lc), column) == 0)
+			return true;
+	}
+	plan->not_null = lappend(plan->not_null, unconstify(char *, column));
 	if (COMPAT_NOT_NULL_HAS_CONSTRAINT)
 		return add_not_null_constraint(plan, column, NULL, no_inherit);
 	add_not_null_check(plan, column, no_inherit);
@@ -271,27 +249,62 @@ set_not_null(ZdmPlan *plan, const ZdmHazard *hazard)
 	if (unvalidated_not_null(plan->rel, hazard->column) != NULL ||
 		!zdm_plan_keeps_columns(plan, con->keys))
 		return false;
-	return add_not_null_constraint(plan, hazard->column, con->conname, con->is_no_inherit);
+	return add_not_null_constraint(plan, hazard->column,
+								   zdm_plan_name_constraint(plan, plan->rel, con),
+								   con->is_no_inherit);
+}
+
+/*
+ * What PostgreSQL merges with a constraint of the same name: one of the table
+ * itself that is inherited, without reading a row; those of children, which
+ * have to be valid.  Elsewhere the first step raises the error.
+ */
+static bool
+merges(const ZdmPlan *plan, const char *name, bool *into_table)
+{
+	ListCell   *lc;
+
+	*into_table = false;
+	foreach(lc, zdm_plan_tree(plan))
+	{
+		ZdmRel	   *rel = lfirst(lc);
+		ZdmConstraint *con = ddl_constraint(rel, name);
+
+		if (con == NULL || list_member_ptr(plan->dropped, con))
+			continue;
+		if (rel->relid == plan->rel->relid)
+			*into_table = con->is_inherited;
+		else if (!con->is_valid)
+			return false;
+	}
+	return true;
 }
 
 bool
 zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression)
 {
-	List	   *columns = ddl_check_columns(con->raw_expr);
-	const char *column = list_length(columns) == 1 ? strVal(linitial(columns)) : NULL;
-	const char *name = con->conname;
-	const char *made_as;
+	const char *name = zdm_plan_name_constraint(plan, plan->rel, con);
+	const char *made_as = name;
+	const char *definition = psprintf("CHECK %s%s", expression,
+									  con->is_no_inherit ? " NO INHERIT" : "");
+	bool		into_table;
 
-	if (!zdm_plan_keeps_columns(plan, columns))
+	if (!zdm_plan_keeps_columns(plan, ddl_check_columns(con->raw_expr)))
 		return false;
-	if (name == NULL)
-		name = zdm_plan_choose_name(plan, plan->rel, column, "check");
-	if (zdm_plan_replaces(plan, name, column, "check", &made_as))
+	if (zdm_plan_replaces(plan, name))
+	{
+		made_as = zdm_plan_spare_name(plan, name, "new");
 		zdm_plan_after_final(plan, "%s RENAME CONSTRAINT %s TO %s", zdm_plan_alter(plan),
 							 quote_identifier(made_as), quote_identifier(name));
-	add_and_validate(plan, ZDM_PASS_CHECK, made_as,
-					 psprintf("CHECK %s%s", expression,
-							  con->is_no_inherit ? " NO INHERIT" : ""));
+	}
+	else if (!merges(plan, name, &into_table))
+		return false;
+	else if (into_table)
+	{
+		zdm_plan_final(plan, "ADD CONSTRAINT %s %s", quote_identifier(name), definition);
+		return true;
+	}
+	(void) add_and_validate(plan, ZDM_PASS_CHECK, made_as, definition);
 	return true;
 }
 
@@ -330,7 +343,7 @@ validate_while_locked(ZdmPlan *plan, const ZdmHazard *hazard)
 {
 	const AlterTableCmd *cmd = castNode(AlterTableCmd, hazard->node);
 
-	if (ddl_constraint(plan->rel, cmd->name) == NULL || drops_constraint(plan, cmd->name))
+	if (ddl_constraint(plan->rel, cmd->name) == NULL || zdm_plan_replaces(plan, cmd->name))
 		return false;
 	zdm_plan_step(plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",
 				  zdm_plan_alter(plan), quote_identifier(cmd->name));

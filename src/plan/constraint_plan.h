@@ -22,11 +22,10 @@ extern List *zdm_plan_tree(const ZdmPlan *plan);
 extern bool zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns);
 
 /*
- * A constraint takes the name that another command of the statement frees.
- * Then it is made under another name; else *made_as is the name itself.
+ * Has another command of the statement first to drop a constraint of the
+ * table, so that this one can have its name?
  */
-extern bool zdm_plan_replaces(ZdmPlan *plan, const char *name, const char *column,
-							  const char *label, const char **made_as);
+extern bool zdm_plan_replaces(const ZdmPlan *plan, const char *name);
 
 /* key_plan.c, foreign_key_plan.c: planners */
 extern bool zdm_plan_add_key(ZdmPlan *plan, const ZdmHazard *hazard);

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "plan/constraint_plan.h"
 #include "utils/builtins.h"
 
@@ -94,32 +95,49 @@ add_partitioned(ZdmPlan *plan, const char *name, const char *definition)
 	return true;
 }
 
+/* Does the statement drop the key that a foreign key of its table is to use? */
+static bool
+drops_key(const ZdmPlan *plan, const ZdmRel *target)
+{
+	ListCell   *lc;
+
+	foreach(lc, target->relid == plan->rel->relid ? plan->dropped : NIL)
+	{
+		if (((ZdmConstraint *) lfirst(lc))->contype == CONSTRAINT_PRIMARY ||
+			((ZdmConstraint *) lfirst(lc))->contype == CONSTRAINT_UNIQUE)
+			return true;
+	}
+	return false;
+}
+
 bool
 zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con)
 {
 	ZdmDdl		scratch = *plan->ddl;
+	bool		partitioned = plan->rel->relkind == RELKIND_PARTITIONED_TABLE;
 	ZdmRel	   *target = ddl_fk_target(&scratch, plan->rel, con);
-	const char *columns = zdm_columns_in_name(con->fk_attrs);
-	const char *name = con->conname;
-	const char *made_as;
+	const char *name = zdm_plan_name_constraint(plan, plan->rel, con);
 	char	   *definition;
 
-	if (target == NULL || !zdm_plan_keeps_columns(plan, con->fk_attrs))
+	if (target == NULL || drops_key(plan, target) ||
+		!zdm_plan_keeps_columns(plan, con->fk_attrs) ||
+		(target->relid == plan->rel->relid && !zdm_plan_keeps_columns(plan, con->pk_attrs)))
 		return false;
 	zdm_plan_target(plan, target);
 	definition = foreign_key_text(con, target);
-	if (name == NULL)
-		name = zdm_plan_choose_name(plan, plan->rel, columns, "fkey");
-	if (zdm_plan_replaces(plan, name, columns, "fkey", &made_as))
+	if (zdm_plan_replaces(plan, name))
 	{
-		if (plan->rel->relkind == RELKIND_PARTITIONED_TABLE)
+		char	   *made_as = zdm_plan_spare_name(plan, name, "new");
+
+		if (partitioned)
 			return false;		/* RENAME does not reach the partitions */
 		zdm_plan_after_final(plan, "%s RENAME CONSTRAINT %s TO %s", zdm_plan_alter(plan),
 							 quote_identifier(made_as), quote_identifier(name));
+		name = made_as;
 	}
-	if (plan->rel->relkind == RELKIND_PARTITIONED_TABLE && !COMPAT_NOT_NULL_HAS_CONSTRAINT)
+	if (partitioned && !COMPAT_NOT_NULL_HAS_CONSTRAINT)
 		return add_partitioned(plan, name, definition);
-	add_and_validate(plan, zdm_plan_alter(plan), made_as, definition);
+	add_and_validate(plan, zdm_plan_alter(plan), name, definition);
 	return true;
 }
 

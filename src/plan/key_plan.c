@@ -17,6 +17,7 @@
 #include "commands/defrem.h"
 #include "plan/constraint_plan.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* WITH (...), or "" */
 static char *
@@ -86,17 +87,6 @@ using_index_text(const Constraint *con, const char *name, const char *index)
 					quote_identifier(index), zdm_deferrable_text(con));
 }
 
-/* The name that PostgreSQL would choose */
-static char *
-key_name(ZdmPlan *plan, const ZdmRel *rel, const Constraint *con)
-{
-	if (con->contype == CONSTR_PRIMARY)
-		return zdm_plan_choose_name(plan, rel, NULL, "pkey");
-	return zdm_plan_choose_name(plan, rel,
-								zdm_columns_in_name(list_concat_copy(con->keys, con->including)),
-								"key");
-}
-
 static void
 build_index(ZdmPlan *plan, const ZdmRel *rel, const char *name, const Constraint *con)
 {
@@ -104,47 +94,126 @@ build_index(ZdmPlan *plan, const ZdmRel *rel, const char *name, const Constraint
 				  quote_identifier(name), ddl_rel_qualified(rel), index_text(con));
 }
 
-/* Does another command see to it that the column is NOT NULL? */
-static bool
-is_set_not_null_elsewhere(const ZdmPlan *plan, const char *column)
-{
-	ListCell   *lc;
-
-	foreach(lc, castNode(AlterTableStmt, plan->ddl->stmt)->cmds)
-	{
-		const AlterTableCmd *cmd = lfirst(lc);
-
-		if (cmd->subtype == AT_SetNotNull && strcmp(cmd->name, column) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The columns of a primary key are NOT NULL, also those of children. */
+/*
+ * The columns of a primary key are NOT NULL, also those of children.  Where a
+ * new column's definition says so itself, it comes with that.
+ */
 static bool
 set_not_null(ZdmPlan *plan, List *columns)
 {
 	ZdmDdl		scratch = *plan->ddl;
 	ListCell   *lc;
 
+	scratch.alter = castNode(AlterTableStmt, plan->ddl->stmt);
 	foreach(lc, columns)
 	{
 		const char *column = strVal(lfirst(lc));
-		ZdmCol	   *col = ddl_col(&scratch, plan->rel, column, true);
+		ZdmCol	   *col = ddl_alter_col(&scratch, plan->rel, column, true);
 
-		if (col != NULL && !col->not_null && !is_set_not_null_elsewhere(plan, column) &&
-			!zdm_plan_not_null(plan, column))
+		if (col != NULL && !col->not_null && !zdm_plan_not_null(plan, column))
 			return false;
 	}
 	return true;
 }
 
-/* Indexes of the partitions, which the key of the partitioned table adopts */
+/* Does the statement add a foreign key that references its own table? */
 static bool
-add_partitioned_key(ZdmPlan *plan, const Constraint *con)
+references_itself(const ZdmPlan *plan)
+{
+	ZdmDdl		scratch = *plan->ddl;
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, plan->ddl->stmt)->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+		List	   *constraints = NIL;
+		ListCell   *lcon;
+
+		if (cmd->subtype == AT_AddConstraint)
+			constraints = list_make1(cmd->def);
+		else if (cmd->subtype == AT_AddColumn)
+			constraints = castNode(ColumnDef, cmd->def)->constraints;
+		foreach(lcon, constraints)
+		{
+			const Constraint *con = lfirst_node(Constraint, lcon);
+			ZdmRel	   *target = NULL;
+
+			if (con->contype == CONSTR_FOREIGN)
+				target = ddl_fk_target(&scratch, plan->rel, con);
+			if (target != NULL && target->relid == plan->rel->relid)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A key that a foreign key of the same statement can need is a step of its
+ * own.  To take it back, what it made NOT NULL has to be known.
+ */
+static bool
+use_index_now(ZdmPlan *plan, const Constraint *con, const char *name)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, con->contype == CONSTR_PRIMARY && !COMPAT_NOT_NULL_HAS_CONSTRAINT ?
+			plan->not_null : NIL)
+	{
+		if (plan->rel->has_children)
+			return false;		/* some may be NOT NULL already */
+		appendStringInfo(&buf, "%s ALTER COLUMN %s SET NOT NULL; ", zdm_plan_alter(plan),
+						 quote_identifier(lfirst(lc)));
+	}
+	zdm_plan_step(plan, ZDM_PASS_KEY, "%s%s %s", buf.data, zdm_plan_alter(plan),
+				  using_index_text(con, name, name));
+	return true;
+}
+
+/*
+ * Has the partition a key that PostgreSQL would take for the parent's, or that
+ * is in the way?
+ */
+static bool
+has_own_key(ZdmRel *leaf, const Constraint *con)
 {
 	ListCell   *lc;
 
+	foreach(lc, ddl_rel_indexes(leaf))
+	{
+		const ZdmIndex *index = lfirst(lc);
+		ListCell   *lkey;
+		int			i = 0;
+
+		if (!OidIsValid(index->constraint))
+			continue;
+		if (con->contype == CONSTR_PRIMARY && index->is_primary)
+			return true;
+		foreach(lkey, con->keys)
+		{
+			if (i >= index->nkeyatts ||
+				index->attnums[i] != get_attnum(leaf->relid, strVal(lfirst(lkey))))
+				break;
+			i++;
+		}
+		if (i == list_length(con->keys))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Indexes of the partitions, which the key of the partitioned table adopts.
+ * That chooses the names of what it makes for partitioned partitions.
+ */
+static bool
+add_partitioned_key(ZdmPlan *plan, const Constraint *con)
+{
+	Constraint	unnamed = *con;
+	ListCell   *lc;
+
+	unnamed.conname = NULL;
 	foreach(lc, zdm_plan_tree(plan))
 	{
 		ZdmRel	   *leaf = lfirst(lc);
@@ -152,39 +221,42 @@ add_partitioned_key(ZdmPlan *plan, const Constraint *con)
 
 		if (leaf->relkind == RELKIND_PARTITIONED_TABLE)
 			continue;
-		if (leaf->relkind == RELKIND_FOREIGN_TABLE)
-			return false;		/* has no keys; let PostgreSQL say so */
-		name = key_name(plan, leaf, con);
+		if (leaf->relkind == RELKIND_FOREIGN_TABLE || has_own_key(leaf, con))
+			return false;
+		name = zdm_plan_name_constraint(plan, leaf, &unnamed);
 		zdm_plan_target(plan, leaf);
 		build_index(plan, leaf, name, con);
 		zdm_plan_before_final(plan, "ALTER TABLE %s %s", ddl_rel_qualified(leaf),
 							  using_index_text(con, name, name));
 	}
-	if (con->conname != NULL)
-		zdm_plan_final(plan, "ADD CONSTRAINT %s %s", quote_identifier(con->conname),
-					   key_text(con));
-	else
-		zdm_plan_final(plan, "ADD %s", key_text(con));
+	zdm_plan_final(plan, "ADD %s%s%s",
+				   con->conname ? psprintf("CONSTRAINT %s", quote_identifier(con->conname)) : "",
+				   con->conname ? " " : "", key_text(con));
 	return true;
 }
 
 bool
 zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 {
-	const char *name = con->conname;
-	const char *made_as;
+	bool		needed = references_itself(plan);
+	const char *name = zdm_plan_name_constraint(plan, plan->rel, con);
+	const char *made_as = name;
 
-	if (!zdm_plan_keeps_columns(plan, list_concat_copy(con->keys, con->including)))
+	if (compat_is_temporal_key(con) ||
+		!zdm_plan_keeps_columns(plan, list_concat_copy(con->keys, con->including)))
 		return false;
 	if (con->contype == CONSTR_PRIMARY && !set_not_null(plan, con->keys))
 		return false;
 	if (plan->rel->relkind == RELKIND_PARTITIONED_TABLE)
-		return add_partitioned_key(plan, con);
+		return !needed && add_partitioned_key(plan, con);
 
-	if (name == NULL)
-		name = key_name(plan, plan->rel, con);
-	(void) zdm_plan_replaces(plan, name, NULL, "key", &made_as);
+	if (zdm_plan_replaces(plan, name))
+		made_as = zdm_plan_spare_name(plan, name, "new");
+	if (needed && made_as != name)
+		return false;
 	build_index(plan, plan->rel, made_as, con);
+	if (needed)
+		return use_index_now(plan, con, name);
 	zdm_plan_final(plan, "%s", using_index_text(con, name, made_as));
 	return true;
 }
@@ -210,7 +282,7 @@ zdm_plan_primary_key_index(ZdmPlan *plan, const ZdmHazard *hazard)
 	index = ddl_rel(&scratch, &rv, true);
 	if (index == NULL || !set_not_null(plan, ddl_index_columns(plan->rel, index)))
 		return false;
-	zdm_plan_final(plan, "%s", using_index_text(con, con->conname ? con->conname : con->indexname,
+	zdm_plan_final(plan, "%s", using_index_text(con, zdm_plan_name_constraint(plan, plan->rel, con),
 												con->indexname));
 	return true;
 }

@@ -9,13 +9,10 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
-#include "commands/defrem.h"
 #include "lib/stringinfo.h"
 #include "plan/advice.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 static const ZdmPlanner *const planner_tables[] = {
 	zdm_index_planners,
@@ -148,58 +145,6 @@ zdm_plan_target(ZdmPlan *plan, const ZdmRel *rel)
 	plan->targets = lappend(plan->targets, target);
 }
 
-/* Has the plan chosen this name for something in the schema already? */
-static bool
-is_chosen(const ZdmPlan *plan, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, plan->names)
-	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Does PostgreSQL see to it that a name with this label is no relation's? */
-static bool
-names_relation(const char *label)
-{
-	return strcmp(label, "idx") == 0 || strcmp(label, "key") == 0 ||
-		strcmp(label, "pkey") == 0 || strcmp(label, "excl") == 0 ||
-		strcmp(label, "seq") == 0;
-}
-
-/*
- * As ChooseRelationName() and ChooseConstraintName(), which number the label
- * until the name is free.
- */
-char *
-zdm_plan_choose_name(ZdmPlan *plan, const ZdmRel *rel, const char *column, const char *label)
-{
-	Oid			nspoid = get_namespace_oid(rel->nspname, true);
-	bool		is_relation = names_relation(label);
-	bool		is_constraint = strcmp(label, "idx") != 0 && strcmp(label, "seq") != 0;
-	char		numbered[NAMEDATALEN];
-	char	   *name;
-
-	strlcpy(numbered, label, sizeof(numbered));
-	for (int pass = 1;; pass++)
-	{
-		name = makeObjectName(rel->relname, column, numbered);
-		if (!is_chosen(plan, name) &&
-			!(OidIsValid(nspoid) && is_relation &&
-			  OidIsValid(get_relname_relid(name, nspoid))) &&
-			!(OidIsValid(nspoid) && is_constraint &&
-			  ConstraintNameExists(name, nspoid)))
-			break;
-		snprintf(numbered, sizeof(numbered), "%s%d", label, pass);
-	}
-	plan->names = lappend(plan->names, name);
-	return name;
-}
-
 static List *
 commands_of(const ZdmPlan *plan)
 {
@@ -232,15 +177,28 @@ zdm_plan_alter(const ZdmPlan *plan)
 					ddl_rel_qualified(plan->rel));
 }
 
-/* Does the hazard come from this command of the ALTER TABLE? */
+/*
+ * Does the hazard come from this command of the ALTER TABLE?  That of a
+ * constraint in the definition of a column has a copy of it, with its columns.
+ */
 static bool
 belongs_to(const ZdmHazard *hazard, const AlterTableCmd *cmd)
 {
+	ListCell   *lc;
+
 	if (hazard->node == (const Node *) cmd || hazard->node == cmd->def)
 		return true;
-	if (cmd->subtype != AT_AddColumn)
+	if (cmd->subtype != AT_AddColumn || hazard->node == NULL || !IsA(hazard->node, Constraint))
 		return false;
-	return list_member_ptr(castNode(ColumnDef, cmd->def)->constraints, hazard->node);
+	foreach(lc, castNode(ColumnDef, cmd->def)->constraints)
+	{
+		const Constraint *con = lfirst(lc);
+		const Constraint *other = (const Constraint *) hazard->node;
+
+		if (con->contype == other->contype && con->location == other->location)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -266,6 +224,74 @@ hazard_of(const ZdmPlan *plan, const AlterTableCmd *cmd)
 	return found;
 }
 
+/* The passes in which PostgreSQL carries out the commands of an ALTER TABLE */
+static int
+pass_of(const AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_DropColumn:
+		case AT_DropConstraint:
+		case AT_DropNotNull:
+		case AT_DropIdentity:
+			return 0;
+		case AT_AlterColumnType:
+			return 1;
+		case AT_AddColumn:
+			return 2;
+		case AT_SetNotNull:
+			return 3;
+		case AT_AddConstraint:
+			switch (castNode(Constraint, cmd->def)->contype)
+			{
+				case CONSTR_PRIMARY:
+				case CONSTR_UNIQUE:
+				case CONSTR_EXCLUSION:
+					return castNode(Constraint, cmd->def)->indexname != NULL ? 4 : 5;
+				default:
+					return 6;
+			}
+		default:
+			return 7;
+	}
+}
+
+/* The commands in the order in which they name what they make */
+static List *
+commands_by_pass(const AlterTableStmt *stmt)
+{
+	List	   *result = NIL;
+
+	for (int pass = 0; pass <= 7; pass++)
+	{
+		ListCell   *lc;
+
+		foreach(lc, stmt->cmds)
+		{
+			if (pass_of(lfirst(lc)) == pass)
+				result = lappend(result, lfirst(lc));
+		}
+	}
+	return result;
+}
+
+/*
+ * Can a new column be there before the last step?  Not where it takes the
+ * place of one, nor, since columns keep their order, behind one that cannot.
+ * IF NOT EXISTS can meet a column that is there by then, and to take back a
+ * step must not take that away.
+ */
+static bool
+comes_first(ZdmPlan *plan, const AlterTableCmd *cmd)
+{
+	ZdmDdl		scratch = *plan->ddl;
+	const char *name = castNode(ColumnDef, cmd->def)->colname;
+
+	if (cmd->missing_ok || ddl_col(&scratch, plan->rel, name, true) != NULL)
+		plan->columns_are_final = true;
+	return !plan->columns_are_final;
+}
+
 /* Take over a command without a hazard as it is written. */
 static bool
 take_over(ZdmPlan *plan, AlterTableCmd *cmd)
@@ -275,15 +301,29 @@ take_over(ZdmPlan *plan, AlterTableCmd *cmd)
 	if (strcmp(action, plan->ddl->sql) == 0)
 		return false;			/* the parse tree is not of this text */
 
-	/*
-	 * IF NOT EXISTS can meet a column that is there, and to take back a step
-	 * must not take that away.
-	 */
-	if (cmd->subtype == AT_AddColumn && !cmd->missing_ok)
+	if (cmd->subtype == AT_AddConstraint)
+		(void) zdm_plan_name_constraint(plan, plan->rel, castNode(Constraint, cmd->def));
+	if (cmd->subtype == AT_AddColumn && comes_first(plan, cmd))
 		zdm_plan_column(plan, "%s", action);
 	else
 		zdm_plan_final(plan, "%s", action);
 	return true;
+}
+
+/* Have the hazard's planner plan the command. */
+static bool
+plan_command(ZdmPlan *plan, AlterTableCmd *cmd, const ZdmHazard *hazard)
+{
+	ZdmPlanFunc planner = planner_of(hazard);
+
+	if (cmd->subtype == AT_AddColumn)
+	{
+		if (!comes_first(plan, cmd))
+			return false;
+		if (hazard->node != (Node *) cmd)
+			planner = planner_function(ZDM_RULE_ADD_COLUMN_INLINE_CHECK);
+	}
+	return planner != NULL && planner(plan, hazard);
 }
 
 /* Is each hazard that is planned for one of a command? */
@@ -316,15 +356,13 @@ plan_alter_table(ZdmPlan *plan, const AlterTableStmt *stmt)
 	if (plan->rel == NULL || !all_hazards_placed(plan))
 		return false;
 	zdm_plan_target(plan, plan->rel);
-	foreach(lc, stmt->cmds)
+	zdm_plan_note_dropped(plan);
+	foreach(lc, commands_by_pass(stmt))
 	{
 		AlterTableCmd *cmd = lfirst(lc);
 		const ZdmHazard *hazard = hazard_of(plan, cmd);
 
-		if (hazard == NULL ? !take_over(plan, cmd) :
-			!(hazard->node != (Node *) cmd && cmd->subtype == AT_AddColumn ?
-			  planner_function(ZDM_RULE_ADD_COLUMN_INLINE_CHECK) :
-			  planner_of(hazard)) (plan, hazard))
+		if (hazard == NULL ? !take_over(plan, cmd) : !plan_command(plan, cmd, hazard))
 			return false;
 	}
 	return true;
@@ -376,7 +414,10 @@ make_step(ZdmPlan *plan, ZdmPass pass, List *before, List *actions, List *after)
 		(void) zdm_plan_step(plan, pass, "%s", buf.data);
 }
 
-/* Line the steps up.  False if one that cannot be undone is not the last. */
+/*
+ * Line the steps up.  False if one that cannot be undone is not the last,
+ * unless what follows it is then done in any case.
+ */
 static bool
 line_up(ZdmPlan *plan)
 {
@@ -394,7 +435,9 @@ line_up(ZdmPlan *plan)
 	}
 	foreach(lc, plan->steps)
 	{
-		if (((ZdmStep *) lfirst(lc))->cannot_undo && lnext(plan->steps, lc) != NULL)
+		const ZdmStep *step = lfirst(lc);
+
+		if (step->cannot_undo && !step->forward && lnext(plan->steps, lc) != NULL)
 			return false;
 	}
 	return plan->steps != NIL;

@@ -51,7 +51,11 @@ typedef struct ZdmPlan
 	List	   *before_final;	/* char *: commands */
 	List	   *final;			/* char *: actions of one ALTER TABLE */
 	List	   *after_final;	/* char *: commands */
-	List	   *names;			/* char *: names chosen so far */
+	List	   *names;			/* char *: names chosen so far, qualified */
+	List	   *dropped;		/* ZdmConstraint: those of rel, and of its
+								 * children, that the statement drops */
+	List	   *not_null;		/* char *: columns made NOT NULL so far */
+	bool		columns_are_final;	/* new columns are for the last step */
 } ZdmPlan;
 
 /*
@@ -113,12 +117,22 @@ extern void zdm_plan_after_final(ZdmPlan *plan, const char *fmt,...) pg_attribut
 extern void zdm_plan_target(ZdmPlan *plan, const ZdmRel *rel);
 
 /*
- * The unquoted name that PostgreSQL would choose for a constraint ("check",
- * "fkey", "not_null") or for an index and its constraint ("key", "pkey",
- * "idx", "excl") after what the plan has made before it.
+ * names.c: the unquoted name that PostgreSQL would choose for a constraint
+ * ("check", "fkey", "not_null") or for an index and its constraint ("key",
+ * "pkey", "idx", "excl") after what the plan has made before it.  A name that
+ * the statement gives itself is taken from then on by zdm_plan_take_name().
+ *
+ * zdm_plan_spare_name: a name that nothing has and that is used for a while.
  */
 extern char *zdm_plan_choose_name(ZdmPlan *plan, const ZdmRel *rel, const char *column,
 								  const char *label);
+extern void zdm_plan_take_name(ZdmPlan *plan, const ZdmRel *rel, const char *name);
+extern char *zdm_plan_spare_name(ZdmPlan *plan, const char *column, const char *label);
+
+/* Names of the constraints that an ALTER TABLE drops and adds; the name chosen */
+extern void zdm_plan_note_dropped(ZdmPlan *plan);
+extern char *zdm_plan_name_constraint(ZdmPlan *plan, const ZdmRel *rel,
+									  const Constraint *con);
 
 /* Does the statement have a command of this kind?  Of ALTER TABLE. */
 extern bool zdm_plan_has_command(const ZdmPlan *plan, AlterTableType subtype);
@@ -127,10 +141,12 @@ extern bool zdm_plan_has_command(const ZdmPlan *plan, AlterTableType subtype);
 extern char *zdm_plan_alter(const ZdmPlan *plan);
 
 /*
- * constraint_plan.c: the parts of constraints that new columns need too; all
- * on plan->rel.  keys or fk_attrs of con are set, also where it stands in the
- * definition of a column; expression is the text of a CHECK with its
- * parentheses.  False if there is no safe way.
+ * constraint_plan.c, key_plan.c, foreign_key_plan.c: the parts of constraints
+ * that new columns need too; all on plan->rel.  keys or fk_attrs of con are
+ * set, also where it stands in the definition of a column; expression is the
+ * text of a CHECK with its parentheses.  False if there is no safe way.  Where
+ * the definition of a new column says that it is NOT NULL, its planner sees
+ * to that, also if it says so by PRIMARY KEY.
  */
 extern bool zdm_plan_not_null(ZdmPlan *plan, const char *column);
 extern bool zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression);
