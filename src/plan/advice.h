@@ -45,6 +45,7 @@ extern char *zdm_sql_index_definition(const char *sql);
 extern char *zdm_sql_action(const ZdmDdl *ddl, Node *cmd);
 extern char *zdm_sql_default(const char *action);
 extern char *zdm_sql_parenthesis(const char *action, const char *keyword);
+extern char *zdm_sql_skip(const char *sql, int count);
 
 /* constraint_advice.c: statements that other advice needs too, each with "; " */
 extern char *zdm_constraint_name(const ZdmRel *rel, const char *column, const char *label);

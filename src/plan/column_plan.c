@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * column_plan.c
- *	  Plans for adding and changing columns.
+ *	  Plans for adding columns.
+ *
+ * The column comes first, with what costs nothing.  A default that has to be
+ * computed for each row is set beside it, for new rows, and fills the old
+ * ones in batches.  NOT NULL and other constraints follow by their own plans.
  *
  * Copyright (c) 2026, the zdm developers
  *
@@ -9,8 +13,452 @@
  */
 #include "postgres.h"
 
-#include "plan/plan.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "miscadmin.h"
+#include "plan/advice.h"
+#include "plan/column_plan.h"
+#include "plan/constraint_plan.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+/* CREATE SEQUENCE, before the columns; it belongs to the table's owner. */
+static void
+create_sequence(const ZdmNewColumn *col, const char *name, const char *type,
+				const char *options)
+{
+	const ZdmRel *rel = col->plan->rel;
+
+	zdm_plan_before_columns(col->plan, "CREATE %sSEQUENCE %s AS %s%s",
+							rel->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
+							name, type, options);
+	if (rel->owner != GetUserId())
+		zdm_plan_before_columns(col->plan, "ALTER SEQUENCE %s OWNER TO %s", name,
+								quote_identifier(GetUserNameFromId(rel->owner, false)));
+}
+
+static char *
+sequence_name(const ZdmNewColumn *col, const char *column)
+{
+	const ZdmRel *rel = col->plan->rel;
+
+	return quote_qualified_identifier(rel->nspname,
+									  zdm_plan_choose_name(col->plan, rel, column, "seq"));
+}
+
+static void
+set_default(const ZdmNewColumn *col, const char *expression)
+{
+	zdm_plan_column(col->plan, "ALTER COLUMN %s SET DEFAULT %s", col->name, expression);
+}
+
+static char *
+nextval_text(const char *sequence)
+{
+	return psprintf("pg_catalog.nextval(%s::pg_catalog.regclass)",
+					quote_literal_cstr(sequence));
+}
+
+/* Fill the rows that are there. */
+static void
+fill(const ZdmNewColumn *col)
+{
+	zdm_plan_step(col->plan, ZDM_PASS_BACKFILL, "UPDATE %s SET %s = DEFAULT WHERE %s IS NULL",
+				  ddl_rel_qualified(col->plan->rel), col->name, col->name);
+}
+
+static void
+plan_serial(const ZdmNewColumn *col)
+{
+	const char *sequence = sequence_name(col, col->def->colname);
+
+	create_sequence(col, sequence, col->serial_type, "");
+	set_default(col, nextval_text(sequence));
+	zdm_plan_after_columns(col->plan, "ALTER SEQUENCE %s OWNED BY %s.%s", sequence,
+						   ddl_rel_qualified(col->plan->rel), col->name);
+	fill(col);
+}
+
+/* " START 10 CACHE 5", the options of an identity's sequence */
+static char *
+identity_options(const ZdmNewColumn *col)
+{
+	char	   *options;
+
+	if (col->identity->options == NIL)
+		return pstrdup("");
+	options = zdm_sql_parenthesis(zdm_column_clause(col, col->identity, 0), "identity");
+	if (options == NULL)
+		return NULL;
+	options[strlen(options) - 1] = '\0';
+	options[0] = ' ';
+	return options;
+}
+
+/*
+ * The numbers come from a sequence with the same options until the identity
+ * can be added, which wants NOT NULL, and goes on where that one is.  Whoever
+ * may insert rows needs no right on an identity's sequence.
+ */
+static bool
+plan_identity(const ZdmNewColumn *col)
+{
+	ZdmPlan    *plan = col->plan;
+	const char *table = ddl_rel_qualified(plan->rel);
+	const char *sequence = sequence_name(col, psprintf("%s_fill", col->def->colname));
+	const char *options = identity_options(col);
+
+	if (options == NULL)
+		return false;
+	create_sequence(col, sequence, format_type_be(col->typid), options);
+	zdm_plan_before_columns(plan, "GRANT USAGE ON SEQUENCE %s TO PUBLIC", sequence);
+	set_default(col, nextval_text(sequence));
+	fill(col);
+	zdm_plan_final(plan, "ALTER COLUMN %s DROP DEFAULT", col->name);
+	zdm_plan_final(plan, "ALTER COLUMN %s ADD %s", col->name,
+				   zdm_column_clause(col, col->identity, 0));
+	zdm_plan_after_final(plan,
+						 "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, %s)::pg_catalog.regclass, last_value, is_called) FROM %s",
+						 quote_literal_cstr(table), quote_literal_cstr(col->def->colname),
+						 sequence);
+	zdm_plan_after_final(plan, "DROP SEQUENCE %s", sequence);
+	return true;
+}
+
+/* The default of the column, or of its type, which is a domain */
+static void
+plan_volatile_default(const ZdmNewColumn *col)
+{
+	ListCell   *lc;
+
+	foreach(lc, col->def->constraints)
+	{
+		const Constraint *con = lfirst(lc);
+
+		if (con->contype == CONSTR_DEFAULT)
+			set_default(col, zdm_column_clause(col, con, 1));
+	}
+	if (ddl_coldef_default(col->def) == NULL)
+		zdm_plan_after_columns(col->plan, "%s ALTER COLUMN %s DROP DEFAULT",
+							   zdm_plan_alter(col->plan), col->name);
+	fill(col);
+}
+
+/* Does the constraint come with the column, as it costs nothing there? */
+static bool
+comes_with_column(const ZdmNewColumn *col, const Constraint *con)
+{
+	switch (con->contype)
+	{
+		case CONSTR_NULL:
+		case CONSTR_GENERATED:
+			return true;
+		case CONSTR_DEFAULT:
+			return !col->is_volatile;
+		case CONSTR_NOTNULL:
+			return col->is_default_free;
+		case CONSTR_CHECK:
+			return !compat_constraint_node_is_enforced(con);
+		case CONSTR_FOREIGN:
+			return !ddl_inline_foreign_key_scans(col->def, con);
+		default:
+			return false;
+	}
+}
+
+/*
+ * PostgreSQL names such a constraint, and the plan names others after that.
+ * Where some are enforced and some are not, these are named before their turn.
+ */
+static char *
+constraint_with_column(const ZdmNewColumn *col, const Constraint *con)
+{
+	ZdmPlan    *plan = col->plan;
+	char	   *definition = zdm_column_constraint(col, con);
+	ZdmDdl		scratch = *plan->ddl;
+	List	   *columns;
+	char	   *name = NULL;
+
+	if (con->contype == CONSTR_FOREIGN)
+	{
+		ZdmRel	   *target = ddl_fk_target(&scratch, plan->rel, con);
+
+		if (target != NULL)
+			zdm_plan_target(plan, target);
+	}
+	if (con->conname != NULL)
+		return definition;
+	if (con->contype == CONSTR_FOREIGN)
+		name = zdm_plan_choose_name(plan, plan->rel, col->def->colname, "fkey");
+	else if (con->contype == CONSTR_CHECK)
+	{
+		columns = ddl_check_columns(con->raw_expr);
+		name = zdm_plan_choose_name(plan, plan->rel, list_length(columns) == 1 ?
+									strVal(linitial(columns)) : NULL, "check");
+	}
+	if (name == NULL || compat_constraint_node_is_enforced(con))
+		return definition;
+	return psprintf("CONSTRAINT %s %s", quote_identifier(name), definition);
+}
+
+/* From 18 on NOT NULL can have a name. */
+static bool
+plan_not_null(const ZdmNewColumn *col)
+{
+	const char *alter = zdm_plan_alter(col->plan);
+	const char *name = NULL;
+	ListCell   *lc;
+
+	foreach(lc, col->def->constraints)
+	{
+		const Constraint *con = lfirst(lc);
+
+		if (con->contype == CONSTR_NOTNULL && COMPAT_NOT_NULL_HAS_CONSTRAINT)
+		{
+			if (con->is_no_inherit)
+				return false;
+			name = con->conname;
+		}
+	}
+	if (name == NULL)
+		return zdm_plan_not_null(col->plan, col->def->colname);
+	zdm_plan_step(col->plan, ZDM_PASS_CHECK, "%s ADD CONSTRAINT %s NOT NULL %s NOT VALID",
+				  alter, quote_identifier(name), col->name);
+	zdm_plan_step(col->plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",
+				  alter, quote_identifier(name));
+	return true;
+}
+
+/* A constraint of the table on the new column */
+static bool
+plan_constraint(const ZdmNewColumn *col, const Constraint *con)
+{
+	char	   *expression;
+
+	switch (con->contype)
+	{
+		case CONSTR_UNIQUE:
+		case CONSTR_PRIMARY:
+			return zdm_plan_key(col->plan, con);
+		case CONSTR_FOREIGN:
+			return zdm_plan_foreign_key(col->plan, con);
+		case CONSTR_CHECK:
+			expression = zdm_sql_parenthesis(zdm_column_clause(col, con, 0), "check");
+			return expression != NULL && zdm_plan_check(col->plan, con, expression);
+		case CONSTR_NOTNULL:
+		case CONSTR_DEFAULT:
+		case CONSTR_IDENTITY:
+			return true;		/* planned already */
+		default:
+			return false;
+	}
+}
+
+/* The column itself, and a step or more for each constraint that follows */
+static bool
+plan_definition(const ZdmNewColumn *col)
+{
+	bool		says_not_null = false;
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "ADD COLUMN %s %s", col->name, zdm_column_type(col));
+	if (col->def->collClause != NULL)
+		appendStringInfo(&buf, " %s", zdm_column_collation(col));
+	if (col->is_volatile && ddl_coldef_default(col->def) == NULL)
+		appendStringInfoString(&buf, " DEFAULT NULL");	/* not the domain's */
+	foreach(lc, col->def->constraints)
+	{
+		const Constraint *con;
+
+		if (zdm_column_is_attribute(lfirst(lc)))
+			continue;
+		con = zdm_column_table_constraint(col, lfirst(lc));
+		if (con == NULL)
+			return false;
+		if (comes_with_column(col, con))
+			appendStringInfo(&buf, " %s", constraint_with_column(col, con));
+		else if (!plan_constraint(col, con))
+			return false;
+		says_not_null |= con->contype == CONSTR_NOTNULL;
+	}
+	if (col->needs_not_null && col->is_default_free && !says_not_null)
+		appendStringInfoString(&buf, " NOT NULL");
+	zdm_plan_column(col->plan, "%s", buf.data);
+	return true;
+}
+
+/* Are all options those of a plain sequence, with no name of its own? */
+static bool
+has_plain_options(const Constraint *identity)
+{
+	static const char *const names[] = {
+		"start", "increment", "cache", "cycle", "maxvalue", "minvalue"
+	};
+	ListCell   *lc;
+
+	foreach(lc, identity->options)
+	{
+		bool		found = false;
+
+		for (int i = 0; i < lengthof(names); i++)
+			found |= strcmp(((DefElem *) lfirst(lc))->defname, names[i]) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool
+can_plan_identity(const ZdmNewColumn *col)
+{
+	const ZdmRel *rel = col->plan->rel;
+
+	if (col->typid != INT2OID && col->typid != INT4OID && col->typid != INT8OID)
+		return false;
+	if (list_length(zdm_plan_tree(col->plan)) > 1 &&
+		!(COMPAT_IDENTITY_RECURSES && rel->relkind == RELKIND_PARTITIONED_TABLE))
+		return false;
+	/* its position could not be set then */
+	if (zdm_plan_has_command(col->plan, AT_ChangeOwner))
+		return false;
+	return has_plain_options(col->identity);
+}
+
+/* Do the children allow for a new column that is filled? */
+static bool
+can_fill(const ZdmNewColumn *col)
+{
+	ListCell   *lc;
+
+	foreach(lc, zdm_plan_tree(col->plan))
+	{
+		ZdmRel	   *member = lfirst(lc);
+
+		if (member->relkind == RELKIND_FOREIGN_TABLE)
+			return false;
+	}
+	return true;
+}
+
+/* Does the statement take the default away that it gives? */
+static bool
+drops_default(const ZdmNewColumn *col)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, col->plan->ddl->stmt)->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_ColumnDefault && cmd->def == NULL &&
+			strcmp(cmd->name, col->def->colname) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A child that has such a column keeps its own default and values. */
+static bool
+merges_with_child(const ZdmNewColumn *col)
+{
+	ZdmDdl		scratch = *col->plan->ddl;
+	ListCell   *lc;
+
+	foreach(lc, zdm_plan_tree(col->plan))
+	{
+		if (ddl_col(&scratch, lfirst(lc), col->def->colname, true) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool
+can_plan(const ZdmNewColumn *col)
+{
+	bool		is_filled = col->is_volatile || col->serial_type != NULL || col->identity != NULL;
+	bool		has_default = false;
+	ListCell   *lc;
+
+	foreach(lc, col->def->constraints)
+	{
+		const Constraint *con = lfirst(lc);
+
+		if (con->contype == CONSTR_GENERATED &&
+			compat_generated_kind(con) == ATTRIBUTE_GENERATED_STORED)
+			return false;
+		has_default |= con->contype == CONSTR_DEFAULT;
+	}
+	/* one index would do for both keys; PostgreSQL sees to that */
+	if (col->keys > 1 || merges_with_child(col) ||
+		!zdm_plan_keeps_columns(col->plan, list_make1(makeString(col->def->colname))))
+		return false;
+	/* PostgreSQL finds fault with these */
+	if ((col->needs_not_null && col->is_nullable_by_word) || drops_default(col) ||
+		(has_default && (col->serial_type != NULL || col->identity != NULL)))
+		return false;
+	if (is_filled && !can_fill(col))
+		return false;
+	if (col->identity != NULL && !can_plan_identity(col))
+		return false;
+	return !ddl_domain_has_constraints(col->typid);
+}
+
+/* A column of that name is there. */
+static bool
+plan_existing(ZdmPlan *plan, const AlterTableCmd *cmd)
+{
+	const char *action = zdm_sql_action(plan->ddl, unconstify(Node *, (const Node *) cmd));
+	List	   *name = list_make1(makeString(castNode(ColumnDef, cmd->def)->colname));
+
+	if (strcmp(action, plan->ddl->sql) == 0 || !zdm_plan_keeps_columns(plan, name))
+		return false;
+	if (cmd->missing_ok)
+		zdm_plan_final(plan, "%s", action);
+	else
+		zdm_plan_column(plan, "%s", action);	/* ends in an error at once */
+	return true;
+}
+
+bool
+zdm_plan_add_column(ZdmPlan *plan, const AlterTableCmd *cmd)
+{
+	ZdmDdl		scratch = *plan->ddl;
+	ZdmNewColumn col;
+
+	if (castNode(AlterTableStmt, plan->ddl->stmt)->objtype == OBJECT_TYPE)
+		return false;			/* ADD ATTRIBUTE */
+	if (ddl_col(&scratch, plan->rel, castNode(ColumnDef, cmd->def)->colname, true) != NULL)
+		return plan_existing(plan, cmd);
+	if (!zdm_column_read(plan, cmd, &col) || !can_plan(&col))
+		return false;
+
+	if (col.needs_not_null && !col.is_default_free && !plan_not_null(&col))
+		return false;
+	if (!plan_definition(&col))
+		return false;
+	if (col.serial_type != NULL)
+		plan_serial(&col);
+	else if (col.identity != NULL)
+		return plan_identity(&col);
+	else if (col.is_volatile)
+		plan_volatile_default(&col);
+	return true;
+}
+
+/* A column without lock hazards comes to nothing but the column. */
+static bool
+add_column(ZdmPlan *plan, const ZdmHazard *hazard)
+{
+	return zdm_plan_add_column(plan, castNode(AlterTableCmd, hazard->node));
+}
 
 const ZdmPlanner zdm_column_planners[] = {
+	{ZDM_RULE_ADD_COLUMN_VOLATILE_DEFAULT, add_column},
+	{ZDM_RULE_ADD_COLUMN_AUTO_INCREMENT, add_column},
+	{ZDM_RULE_ADD_COLUMN_INLINE_CHECK, add_column},
 	{ZDM_RULE_COUNT, NULL}
 };

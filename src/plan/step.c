@@ -22,6 +22,7 @@ typedef struct StepFacts
 {
 	ZdmStep    *step;
 	int			commands;		/* looked at so far */
+	List	   *columns;		/* char *: new ones */
 	StringInfoData undo;		/* commands, the last one first */
 } StepFacts;
 
@@ -62,6 +63,19 @@ note_index(StepFacts *facts, const IndexStmt *stmt)
 														 stmt->idxname)));
 }
 
+static bool
+adds_column(const StepFacts *facts, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts->columns)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The action that takes back one of ALTER TABLE, or NULL. */
 static char *
 undo_action(StepFacts *facts, const AlterTableCmd *cmd, bool is_index)
@@ -69,6 +83,7 @@ undo_action(StepFacts *facts, const AlterTableCmd *cmd, bool is_index)
 	switch (cmd->subtype)
 	{
 		case AT_AddColumn:
+			facts->columns = lappend(facts->columns, castNode(ColumnDef, cmd->def)->colname);
 			return psprintf("DROP COLUMN IF EXISTS %s",
 							quote_identifier(castNode(ColumnDef, cmd->def)->colname));
 		case AT_AddConstraint:
@@ -85,9 +100,9 @@ undo_action(StepFacts *facts, const AlterTableCmd *cmd, bool is_index)
 							relation_name(castNode(PartitionCmd, cmd->def)->name));
 		case AT_ValidateConstraint:
 			return NULL;
-		case AT_ColumnDefault:	/* of a column that goes too */
-			if (cmd->def != NULL)
-				return NULL;
+		case AT_ColumnDefault:
+			if (adds_column(facts, cmd->name))
+				return NULL;	/* goes with the column */
 			break;
 		default:
 			break;
@@ -104,6 +119,11 @@ note_alter_table(StepFacts *facts, const AlterTableStmt *stmt)
 	StringInfoData actions;
 	ListCell   *lc;
 
+	if (stmt->objtype == OBJECT_SEQUENCE)
+	{
+		note_kind(facts, ZDM_STEP_BRIEF, NoLock);	/* the plan has made it */
+		return;
+	}
 	initStringInfo(&actions);
 	foreach(lc, stmt->cmds)
 	{
@@ -169,6 +189,7 @@ note_command(StepFacts *facts, Node *stmt)
 									  relation_name(((CreateSeqStmt *) stmt)->sequence)));
 			break;
 		case T_AlterSeqStmt:	/* of a sequence that the plan has made */
+		case T_GrantStmt:
 		case T_SelectStmt:
 			note_kind(facts, ZDM_STEP_BRIEF, NoLock);
 			break;

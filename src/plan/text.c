@@ -323,3 +323,18 @@ zdm_sql_parenthesis(const char *action, const char *keyword)
 	scan_end(&scan);
 	return result;
 }
+
+/* The text behind its first tokens, "" if it has no more. */
+char *
+zdm_sql_skip(const char *sql, int count)
+{
+	ZdmScan		scan;
+	char	   *result;
+
+	scan_begin(&scan, sql);
+	while (scan.token != 0 && count-- > 0)
+		scan_next(&scan);
+	result = pstrdup(sql + scan.start);
+	scan_end(&scan);
+	return result;
+}
