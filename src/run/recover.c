@@ -233,6 +233,7 @@ undo_commands(const ZdmStepRow *row)
 	List	   *result = NIL;
 	ListCell   *lc;
 
+	/* where a dump of an unfinished statement was restored there are only names */
 	if (row->undo_sql == NULL)
 		return row->state == ZDM_STEP_RUNNING ? reindex_leftovers(row) : NIL;
 
@@ -241,7 +242,8 @@ undo_commands(const ZdmStepRow *row)
 	{
 		RawStmt    *raw = lfirst_node(RawStmt, lc);
 
-		if (IsA(raw->stmt, DropStmt) && ((DropStmt *) raw->stmt)->removeType == OBJECT_INDEX)
+		if (row->is_native && IsA(raw->stmt, DropStmt) &&
+			((DropStmt *) raw->stmt)->removeType == OBJECT_INDEX)
 			result = list_concat_unique_ptr(result, result == NIL ? drops_of_made(row) : NIL);
 		else if (!IsA(raw->stmt, AlterTableStmt) || list_length(parsed) > 1 ||
 				 follow_rename((AlterTableStmt *) raw->stmt, row->relid))

@@ -70,6 +70,8 @@ CREATE TABLE zdm.step (
 	last_error text,
 	forward boolean NOT NULL DEFAULT false,
 	relid oid,
+	system_identifier bigint NOT NULL,
+	database_oid oid NOT NULL,
 	UNIQUE (statement_id, ordinal)
 );
 CREATE INDEX step_window ON zdm.step (window_id, state);
@@ -80,6 +82,8 @@ COMMENT ON COLUMN zdm.step.forward IS
 	'once begun, the statement is completed after a crash, not undone';
 COMMENT ON COLUMN zdm.step.relid IS
 	'the table that undo_sql alters, whatever its name is by then';
+COMMENT ON COLUMN zdm.step.system_identifier IS
+	'cluster in which the step was planned: a restored copy knows by it that relid and zdm.made are not its own';
 
 CREATE TABLE zdm.made (
 	statement_id bigint NOT NULL,

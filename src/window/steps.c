@@ -10,10 +10,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xlog.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
@@ -43,7 +45,7 @@ static void
 add_one(int64 statement_id, int64 window_id, int ordinal, const ZdmStep *step)
 {
 	static const Oid types[] = {INT8OID, INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTOID, BOOLOID, OIDOID};
+	TEXTOID, TEXTOID, BOOLOID, OIDOID, INT8OID, OIDOID};
 	Datum		values[lengthof(types)];
 	char		nulls[lengthof(types)];
 
@@ -61,8 +63,11 @@ add_one(int64 statement_id, int64 window_id, int ordinal, const ZdmStep *step)
 	values[8] = BoolGetDatum(step->forward);
 	values[9] = ObjectIdGetDatum(step->undo_relid);
 	nulls[9] = OidIsValid(step->undo_relid) ? ' ' : 'n';
-	ledger_execute("INSERT INTO zdm.step (id, statement_id, window_id, ordinal, phase, sql, undo_sql, lock_mode, forward, relid)"
-				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+	values[10] = Int64GetDatum((int64) GetSystemIdentifier());
+	values[11] = ObjectIdGetDatum(MyDatabaseId);
+	ledger_execute("INSERT INTO zdm.step (id, statement_id, window_id, ordinal, phase, sql, undo_sql,"
+				   "  lock_mode, forward, relid, system_identifier, database_oid)"
+				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 				   lengthof(types), types, values, nulls);
 }
 
@@ -174,8 +179,10 @@ parse_oids(const char *string)
 List *
 steps_of(int64 statement_id)
 {
-	static const Oid types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(statement_id)};
+	static const Oid types[] = {INT8OID, INT8OID, OIDOID};
+	Datum		values[] = {Int64GetDatum(statement_id),
+		Int64GetDatum((int64) GetSystemIdentifier()),
+	ObjectIdGetDatum(MyDatabaseId)};
 	MemoryContext context = CurrentMemoryContext;
 	LedgerScope scope;
 	List	   *result = NIL;
@@ -184,7 +191,8 @@ steps_of(int64 statement_id)
 	ledger_begin(&scope);
 	count = ledger_execute("SELECT ordinal, sql, undo_sql, state, forward, coalesce(s.relid, 0),"
 						   " (SELECT string_agg(m.relid::text, ' ') FROM zdm.made m"
-						   "  WHERE m.statement_id = s.statement_id AND m.ordinal = s.ordinal)"
+						   "  WHERE m.statement_id = s.statement_id AND m.ordinal = s.ordinal),"
+						   " system_identifier = $2 AND database_oid = $3"
 						   " FROM zdm.step s WHERE statement_id = $1 ORDER BY ordinal",
 						   lengthof(types), types, values, NULL);
 	for (uint64 i = 0; i < count; i++)
@@ -197,7 +205,9 @@ steps_of(int64 statement_id)
 		row->undo_sql = result_text(i, 3, context);
 		row->state = state_of(result_text(i, 4, context));
 		row->forward = result_text(i, 5, context)[0] == 't';
-		row->relid = (Oid) strtoul(result_text(i, 6, context), NULL, 10);
+		row->is_native = result_text(i, 8, context)[0] == 't';
+		if (row->is_native)
+			row->relid = (Oid) strtoul(result_text(i, 6, context), NULL, 10);
 		oldcontext = MemoryContextSwitchTo(context);
 		row->made = parse_oids(result_text(i, 7, context));
 		result = lappend(result, row);

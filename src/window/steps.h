@@ -31,6 +31,8 @@ typedef struct ZdmStepRow
 	const char *undo_sql;		/* or NULL */
 	ZdmStepState state;
 	bool		forward;		/* see ZdmStep */
+	bool		is_native;		/* planned in this database, not restored into
+								 * it: OIDs mean something here */
 	Oid			relid;			/* that undo_sql alters, or InvalidOid */
 	List	   *made;			/* Oids of relations that it made */
 } ZdmStepRow;
