@@ -39,15 +39,6 @@ create_sequence(const ZdmNewColumn *col, const char *name, const char *type,
 								quote_identifier(GetUserNameFromId(rel->owner, false)));
 }
 
-static char *
-sequence_name(const ZdmNewColumn *col, const char *column)
-{
-	const ZdmRel *rel = col->plan->rel;
-
-	return quote_qualified_identifier(rel->nspname,
-									  zdm_plan_choose_name(col->plan, rel, column, "seq"));
-}
-
 static void
 set_default(const ZdmNewColumn *col, const char *expression)
 {
@@ -72,12 +63,15 @@ fill(const ZdmNewColumn *col)
 static void
 plan_serial(const ZdmNewColumn *col)
 {
-	const char *sequence = sequence_name(col, col->def->colname);
+	ZdmPlan    *plan = col->plan;
+	const char *sequence =
+		quote_qualified_identifier(plan->rel->nspname,
+								   zdm_plan_choose_name(plan, plan->rel, col->def->colname, "seq"));
 
 	create_sequence(col, sequence, col->serial_type, "");
 	set_default(col, nextval_text(sequence));
-	zdm_plan_after_columns(col->plan, "ALTER SEQUENCE %s OWNED BY %s.%s", sequence,
-						   ddl_rel_qualified(col->plan->rel), col->name);
+	zdm_plan_after_columns(plan, "ALTER SEQUENCE %s OWNED BY %s.%s", sequence,
+						   ddl_rel_qualified(plan->rel), col->name);
 	fill(col);
 }
 
@@ -107,7 +101,9 @@ plan_identity(const ZdmNewColumn *col)
 {
 	ZdmPlan    *plan = col->plan;
 	const char *table = ddl_rel_qualified(plan->rel);
-	const char *sequence = sequence_name(col, psprintf("%s_fill", col->def->colname));
+	const char *sequence =
+		quote_qualified_identifier(plan->rel->nspname,
+								   zdm_plan_spare_name(plan, col->def->colname, "fill_seq"));
 	const char *options = identity_options(col);
 
 	if (options == NULL)
@@ -178,9 +174,11 @@ constraint_with_column(const ZdmNewColumn *col, const Constraint *con)
 	ZdmPlan    *plan = col->plan;
 	char	   *definition = zdm_column_constraint(col, con);
 	ZdmDdl		scratch = *plan->ddl;
-	List	   *columns;
-	char	   *name = NULL;
+	char	   *name;
 
+	if (con->contype != CONSTR_FOREIGN && con->contype != CONSTR_CHECK &&
+		!(con->contype == CONSTR_NOTNULL && COMPAT_NOT_NULL_HAS_CONSTRAINT))
+		return definition;
 	if (con->contype == CONSTR_FOREIGN)
 	{
 		ZdmRel	   *target = ddl_fk_target(&scratch, plan->rel, con);
@@ -188,17 +186,9 @@ constraint_with_column(const ZdmNewColumn *col, const Constraint *con)
 		if (target != NULL)
 			zdm_plan_target(plan, target);
 	}
-	if (con->conname != NULL)
-		return definition;
-	if (con->contype == CONSTR_FOREIGN)
-		name = zdm_plan_choose_name(plan, plan->rel, col->def->colname, "fkey");
-	else if (con->contype == CONSTR_CHECK)
-	{
-		columns = ddl_check_columns(con->raw_expr);
-		name = zdm_plan_choose_name(plan, plan->rel, list_length(columns) == 1 ?
-									strVal(linitial(columns)) : NULL, "check");
-	}
-	if (name == NULL || compat_constraint_node_is_enforced(con))
+	name = zdm_plan_name_constraint(plan, plan->rel, con);
+	if (con->conname != NULL || compat_constraint_node_is_enforced(con) ||
+		con->contype == CONSTR_NOTNULL)
 		return definition;
 	return psprintf("CONSTRAINT %s %s", quote_identifier(name), definition);
 }
@@ -407,35 +397,57 @@ can_plan(const ZdmNewColumn *col)
 	return !ddl_domain_has_constraints(col->typid);
 }
 
-/* A column of that name is there. */
+/* What an existing column of that name, or one before it, comes to */
 static bool
-plan_existing(ZdmPlan *plan, const AlterTableCmd *cmd)
+take_over(ZdmPlan *plan, const AlterTableCmd *cmd, bool in_last_step)
 {
 	const char *action = zdm_sql_action(plan->ddl, unconstify(Node *, (const Node *) cmd));
-	List	   *name = list_make1(makeString(castNode(ColumnDef, cmd->def)->colname));
 
-	if (strcmp(action, plan->ddl->sql) == 0 || !zdm_plan_keeps_columns(plan, name))
+	if (strcmp(action, plan->ddl->sql) == 0)
 		return false;
-	if (cmd->missing_ok)
+	if (in_last_step)
 		zdm_plan_final(plan, "%s", action);
 	else
-		zdm_plan_column(plan, "%s", action);	/* ends in an error at once */
+		zdm_plan_column(plan, "%s", action);
 	return true;
 }
 
-bool
-zdm_plan_add_column(ZdmPlan *plan, const AlterTableCmd *cmd)
+/* Does the statement drop a column of that name? */
+static bool
+drops_column(const ZdmPlan *plan, const char *name)
 {
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, plan->ddl->stmt)->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_DropColumn && strcmp(cmd->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+zdm_plan_add_column(ZdmPlan *plan, const AlterTableCmd *cmd, bool is_hazardous)
+{
+	const char *name = castNode(ColumnDef, cmd->def)->colname;
 	ZdmDdl		scratch = *plan->ddl;
 	ZdmNewColumn col;
 
 	if (castNode(AlterTableStmt, plan->ddl->stmt)->objtype == OBJECT_TYPE)
 		return false;			/* ADD ATTRIBUTE */
-	if (ddl_col(&scratch, plan->rel, castNode(ColumnDef, cmd->def)->colname, true) != NULL)
-		return plan_existing(plan, cmd);
+	if (ddl_col(&scratch, plan->rel, name, true) != NULL)
+	{
+		plan->columns_are_final |= drops_column(plan, name);
+		if (!plan->columns_are_final)
+			return take_over(plan, cmd, cmd->missing_ok);	/* skipped, or an error */
+	}
+	if (plan->columns_are_final)
+		return !is_hazardous && take_over(plan, cmd, true);
+
 	if (!zdm_column_read(plan, cmd, &col) || !can_plan(&col))
 		return false;
-
 	if (col.needs_not_null && !col.is_default_free && !plan_not_null(&col))
 		return false;
 	if (!plan_definition(&col))
@@ -449,11 +461,11 @@ zdm_plan_add_column(ZdmPlan *plan, const AlterTableCmd *cmd)
 	return true;
 }
 
-/* A column without lock hazards comes to nothing but the column. */
+/* All hazards of a new column together, as plan.c has them planned too */
 static bool
 add_column(ZdmPlan *plan, const ZdmHazard *hazard)
 {
-	return zdm_plan_add_column(plan, castNode(AlterTableCmd, hazard->node));
+	return zdm_plan_add_column(plan, castNode(AlterTableCmd, hazard->node), true);
 }
 
 const ZdmPlanner zdm_column_planners[] = {

@@ -33,8 +33,11 @@ typedef struct ZdmNewColumn
 	int			keys;			/* UNIQUE and PRIMARY KEY */
 } ZdmNewColumn;
 
-/* column_plan.c: ADD COLUMN, as a whole; false if there is no safe way */
-extern bool zdm_plan_add_column(ZdmPlan *plan, const AlterTableCmd *cmd);
+/*
+ * column_plan.c: ADD COLUMN as a whole; false if there is no safe way.
+ * is_hazardous: it is not to be carried out as it is.
+ */
+extern bool zdm_plan_add_column(ZdmPlan *plan, const AlterTableCmd *cmd, bool is_hazardous);
 
 /* column_text.c; false where the text is not that of the tree */
 extern bool zdm_column_read(ZdmPlan *plan, const AlterTableCmd *cmd, ZdmNewColumn *col);

@@ -84,13 +84,12 @@ names_column(List *columns, const char *name)
 }
 
 /*
- * What concerns a column that the statement drops, alters, or does not surely
- * add is not done ahead of that.
+ * What concerns a column that the statement drops or alters is not done ahead
+ * of that.
  */
 bool
 zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns)
 {
-	ZdmDdl		scratch = *plan->ddl;
 	ListCell   *lc;
 
 	foreach(lc, commands_of(plan))
@@ -104,12 +103,6 @@ zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns)
 			case AT_DropNotNull:
 			case COMPAT_AT_EXPRESSION:
 				if (names_column(columns, cmd->name))
-					return false;
-				break;
-			case AT_AddColumn:
-				if (cmd->missing_ok &&
-					names_column(columns, ((ColumnDef *) cmd->def)->colname) &&
-					ddl_col(&scratch, plan->rel, ((ColumnDef *) cmd->def)->colname, true) == NULL)
 					return false;
 				break;
 			default:

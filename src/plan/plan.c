@@ -11,6 +11,7 @@
 
 #include "lib/stringinfo.h"
 #include "plan/advice.h"
+#include "plan/column_plan.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
 
@@ -201,27 +202,20 @@ belongs_to(const ZdmHazard *hazard, const AlterTableCmd *cmd)
 	return false;
 }
 
-/*
- * The hazard of the command that says how it is planned, or NULL.  For a new
- * column that is one of the column as a whole, where there is one: its planner
- * sees to the constraints in it.
- */
+/* The first hazard of the command that is planned for, or NULL. */
 static const ZdmHazard *
 hazard_of(const ZdmPlan *plan, const AlterTableCmd *cmd)
 {
-	const ZdmHazard *found = NULL;
 	ListCell   *lc;
 
 	foreach(lc, plan->ddl->hazards)
 	{
 		const ZdmHazard *hazard = lfirst(lc);
 
-		if (planner_of(hazard) == NULL || !belongs_to(hazard, cmd))
-			continue;
-		if (found == NULL || hazard->node == (const Node *) cmd)
-			found = hazard;
+		if (planner_of(hazard) != NULL && belongs_to(hazard, cmd))
+			return hazard;
 	}
-	return found;
+	return NULL;
 }
 
 /* The passes in which PostgreSQL carries out the commands of an ALTER TABLE */
@@ -275,23 +269,6 @@ commands_by_pass(const AlterTableStmt *stmt)
 	return result;
 }
 
-/*
- * Can a new column be there before the last step?  Not where it takes the
- * place of one, nor, since columns keep their order, behind one that cannot.
- * IF NOT EXISTS can meet a column that is there by then, and to take back a
- * step must not take that away.
- */
-static bool
-comes_first(ZdmPlan *plan, const AlterTableCmd *cmd)
-{
-	ZdmDdl		scratch = *plan->ddl;
-	const char *name = castNode(ColumnDef, cmd->def)->colname;
-
-	if (cmd->missing_ok || ddl_col(&scratch, plan->rel, name, true) != NULL)
-		plan->columns_are_final = true;
-	return !plan->columns_are_final;
-}
-
 /* Take over a command without a hazard as it is written. */
 static bool
 take_over(ZdmPlan *plan, AlterTableCmd *cmd)
@@ -303,27 +280,24 @@ take_over(ZdmPlan *plan, AlterTableCmd *cmd)
 
 	if (cmd->subtype == AT_AddConstraint)
 		(void) zdm_plan_name_constraint(plan, plan->rel, castNode(Constraint, cmd->def));
-	if (cmd->subtype == AT_AddColumn && comes_first(plan, cmd))
-		zdm_plan_column(plan, "%s", action);
-	else
-		zdm_plan_final(plan, "%s", action);
+	zdm_plan_final(plan, "%s", action);
 	return true;
 }
 
-/* Have the hazard's planner plan the command. */
+/*
+ * A new column is planned as a whole, whatever its hazards are; another
+ * command by the planner of its hazard.
+ */
 static bool
-plan_command(ZdmPlan *plan, AlterTableCmd *cmd, const ZdmHazard *hazard)
+plan_command(ZdmPlan *plan, AlterTableCmd *cmd)
 {
-	ZdmPlanFunc planner = planner_of(hazard);
+	const ZdmHazard *hazard = hazard_of(plan, cmd);
 
 	if (cmd->subtype == AT_AddColumn)
-	{
-		if (!comes_first(plan, cmd))
-			return false;
-		if (hazard->node != (Node *) cmd)
-			planner = planner_function(ZDM_RULE_ADD_COLUMN_INLINE_CHECK);
-	}
-	return planner != NULL && planner(plan, hazard);
+		return zdm_plan_add_column(plan, cmd, hazard != NULL);
+	if (hazard == NULL)
+		return take_over(plan, cmd);
+	return planner_of(hazard) (plan, hazard);
 }
 
 /* Is each hazard that is planned for one of a command? */
@@ -359,10 +333,7 @@ plan_alter_table(ZdmPlan *plan, const AlterTableStmt *stmt)
 	zdm_plan_note_dropped(plan);
 	foreach(lc, commands_by_pass(stmt))
 	{
-		AlterTableCmd *cmd = lfirst(lc);
-		const ZdmHazard *hazard = hazard_of(plan, cmd);
-
-		if (hazard == NULL ? !take_over(plan, cmd) : !plan_command(plan, cmd, hazard))
+		if (!plan_command(plan, lfirst(lc)))
 			return false;
 	}
 	return true;

@@ -55,7 +55,9 @@ typedef struct ZdmPlan
 	List	   *dropped;		/* ZdmConstraint: those of rel, and of its
 								 * children, that the statement drops */
 	List	   *not_null;		/* char *: columns made NOT NULL so far */
-	bool		columns_are_final;	/* new columns are for the last step */
+	bool		columns_are_final;	/* new columns are for the last step: they
+								 * stand behind one that takes the place of
+								 * one dropped there */
 } ZdmPlan;
 
 /*
