@@ -354,6 +354,7 @@ extern void ddl_reindex(ZdmDdl *ddl, Node *stmt);
 extern void ddl_attach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
 extern void ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
 extern void ddl_create_partition_of(ZdmDdl *ddl, CreateStmt *stmt);
+extern bool ddl_detach_adds_check(ZdmRel *child, const char **column);
 extern bool ddl_partition_condition(ZdmRel *parent, PartitionBoundSpec *bound,
 									char **condition, char **values);
 

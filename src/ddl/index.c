@@ -255,6 +255,19 @@ partitions_have_index(ZdmDdl *ddl, ZdmRel *rel, const IndexStmt *stmt)
 	return true;
 }
 
+static bool
+has_foreign_partition(ZdmDdl *ddl, ZdmRel *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_tree(ddl, rel))
+	{
+		if (((ZdmRel *) lfirst(lc))->relkind == RELKIND_FOREIGN_TABLE)
+			return true;
+	}
+	return false;
+}
+
 /* The plain form: a build under SHARE, on each partition in turn. */
 static void
 create_plainly(ZdmDdl *ddl, ZdmRel *rel, IndexStmt *stmt)
@@ -266,6 +279,8 @@ create_plainly(ZdmDdl *ddl, ZdmRel *rel, IndexStmt *stmt)
 		return;					/* catalog rows only */
 	if (partitioned && partitions_have_index(ddl, rel, stmt))
 		return;
+	if (partitioned && stmt->unique && has_foreign_partition(ddl, rel))
+		return;					/* the server's error */
 
 	ddl_scan(ddl, rel);
 	hazard = ddl_lock_hazard(ddl, ZDM_RULE_CREATE_INDEX,

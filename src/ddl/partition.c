@@ -687,6 +687,37 @@ detach_plainly(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, ZdmRel *dflt, Node *n
 		hazard->cap = ZDM_SEVERITY_NOTE;
 }
 
+/*
+ * Would DETACH ... CONCURRENTLY give the partition a CHECK constraint that
+ * repeats its bounds?  column: the only column in it, or NULL; it goes into
+ * the constraint's name.
+ */
+bool
+ddl_detach_adds_check(ZdmRel *child, const char **column)
+{
+	Relation	rel = RelationIdGetRelation(child->relid);
+	Relation	parent = RelationIdGetRelation(get_partition_parent(child->relid, true));
+	List	   *vars;
+	List	   *quals;
+	bool		result = false;
+
+	*column = NULL;
+	if (RelationIsValid(rel) && RelationIsValid(parent) &&
+		RelationGetPartitionKey(parent)->strategy != PARTITION_STRATEGY_HASH)
+	{
+		quals = (List *) ddl_fold((Node *) own_partition_quals(rel));
+		vars = list_union(NIL, pull_var_clause((Node *) quals, 0));
+		if (list_length(vars) == 1)
+			*column = ddl_attname(child, linitial_node(Var, vars)->varattno);
+		result = !PartConstraintImpliedByRelConstraint(rel, quals);
+	}
+	if (RelationIsValid(parent))
+		RelationClose(parent);
+	if (RelationIsValid(rel))
+		RelationClose(rel);
+	return result;
+}
+
 /* ALTER TABLE ... DETACH PARTITION [CONCURRENTLY | FINALIZE] */
 void
 ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
@@ -699,8 +730,9 @@ ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 	if (child == NULL)
 		return;
 	ddl_lock_tree(ddl, child, AccessExclusiveLock);
-	if (cmd->subtype == AT_DetachPartitionFinalize)
-		return;
+	if (cmd->subtype == AT_DetachPartitionFinalize ||
+		(!child->is_partition && OidIsValid(child->relid)))
+		return;					/* or the server's error */
 
 	if (!detach->concurrent)
 	{

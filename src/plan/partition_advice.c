@@ -178,8 +178,8 @@ detach_partition(const ZdmDdl *ddl, const ZdmHazard *hazard)
 						ddl_rel_qualified(hazard->rel));
 	if (hazard->cap < ZDM_SEVERITY_ERROR)
 		return pstrdup("There is no concurrent form of it while there is a default partition; zdm bounds the wait for its locks.");
-	return psprintf("ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY;",
-					ddl_rel_qualified(parent), hazard->name);
+	return psprintf("Complete first what an interrupted DETACH PARTITION CONCURRENTLY has left of another partition of %s, with DETACH PARTITION ... FINALIZE.",
+					ddl_rel_qualified(parent));
 }
 
 static char *

@@ -30,20 +30,10 @@ vacuum_full_cluster(const ZdmDdl *ddl, const ZdmHazard *hazard)
 					relation_name(hazard));
 }
 
+/* Without an index that CONCURRENTLY could use: with one there is a plan. */
 static char *
 refresh_materialized_view(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	ListCell   *lc;
-
-	foreach(lc, ddl_rel_indexes(hazard->rel))
-	{
-		const ZdmIndex *index = lfirst(lc);
-
-		if (index->is_unique && index->is_valid && !index->has_exprs &&
-			!index->has_predicate)
-			return psprintf("REFRESH MATERIALIZED VIEW CONCURRENTLY %s;",
-							relation_name(hazard));
-	}
 	return psprintf("Create a unique index on plain columns of %s, once and with CREATE UNIQUE INDEX CONCURRENTLY; then: REFRESH MATERIALIZED VIEW CONCURRENTLY %s;",
 					relation_name(hazard), relation_name(hazard));
 }
