@@ -178,9 +178,19 @@ run_brief(Runner *runner)
 	restart_commit();
 }
 
+/* Say that the step runs, for those who look at zdm_steps, and for recovery. */
+static void
+set_running(int64 statement_id, int ordinal, MemoryContext context)
+{
+	restart_begin_step(context);
+	steps_set_state(statement_id, ordinal, ZDM_STEP_RUNNING);
+	restart_commit();
+}
+
 static void
 run_long(Runner *runner)
 {
+	set_running(runner->statement_id, runner->ordinal, runner->context);
 	restart_begin_step(runner->context);
 	check_targets(runner, false);
 	run_patiently(runner->step->stmts, runner->step->sql, runner->ops, runner->arg);
@@ -193,10 +203,7 @@ void
 runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
 				 MemoryContext context, const ZdmRunnerOps *ops, void *arg)
 {
-	restart_begin_step(context);
-	steps_set_state(statement_id, ordinal, ZDM_STEP_RUNNING);
-	restart_commit();
-
+	set_running(statement_id, ordinal, context);
 	restart_begin_step(context);
 	run_patiently(stmts, sql, ops, arg);
 	if (!ActiveSnapshotSet())

@@ -66,6 +66,7 @@ CREATE TABLE zdm.step (
 	state text NOT NULL DEFAULT 'queued'
 		CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled', 'undone')),
 	position text,
+	started_at timestamptz,
 	attempts integer NOT NULL DEFAULT 0,
 	last_error text,
 	forward boolean NOT NULL DEFAULT false,
@@ -179,14 +180,36 @@ CREATE VIEW zdm_windows AS
 COMMENT ON VIEW zdm_windows IS 'deployment windows, open and past';
 GRANT SELECT ON zdm_windows TO PUBLIC;
 
+/*
+ * The session that carries a statement out holds an advisory lock of a space
+ * of its own on it.  Progress is that of a backfill, which notes it in blocks,
+ * or of an index build.
+ */
 CREATE VIEW zdm_steps AS
 	SELECT p.id, p.statement_id, w.name AS window_name, s.role, p.ordinal AS step,
-		p.phase, p.sql, p.undo_sql, p.lock_mode, p.state, p.position, p.attempts,
-		p.last_error
+		p.phase, p.sql, p.undo_sql, p.lock_mode, p.state, l.pid,
+		progress.done, progress.total,
+		progress.done / nullif(extract(epoch FROM pg_catalog.clock_timestamp() - p.started_at), 0)
+			AS rate,
+		(pg_catalog.clock_timestamp() - p.started_at)
+			* ((progress.total - progress.done)::double precision / nullif(progress.done, 0)) AS eta,
+		pg_catalog.pg_blocking_pids(l.pid) AS waits_for,
+		p.attempts, p.last_error
 	FROM zdm.step p JOIN zdm.statement s ON s.id = p.statement_id
-		LEFT JOIN zdm.window w ON w.id = p.window_id;
+		LEFT JOIN zdm.window w ON w.id = p.window_id
+		LEFT JOIN pg_catalog.pg_locks l ON p.state = 'running'
+			AND l.locktype = 'advisory' AND l.objsubid = 3 AND l.granted
+			AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
+				WHERE d.datname = pg_catalog.current_database())
+			AND l.classid = (p.statement_id >> 32)::oid
+			AND l.objid = (p.statement_id & 4294967295)::oid
+		LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = l.pid
+		CROSS JOIN LATERAL (SELECT
+			coalesce(pg_catalog.substring(p.position, 'done=(\d+)')::bigint, i.blocks_done) AS done,
+			coalesce(pg_catalog.substring(p.position, 'total=(\d+)')::bigint, i.blocks_total) AS total
+		) AS progress;
 COMMENT ON VIEW zdm_steps IS
-	'the steps in which statements are or were carried out';
+	'the steps in which statements are or were carried out; while one runs: its session, blocks done and in total, blocks a second, time left, and the sessions it waits for';
 GRANT SELECT ON zdm_steps TO pg_read_all_stats;
 
 CREATE VIEW zdm_history AS

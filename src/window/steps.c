@@ -101,7 +101,8 @@ change_one(const char *sql, int64 statement_id, int ordinal, const char *value)
 void
 steps_set_state(int64 statement_id, int ordinal, ZdmStepState state)
 {
-	change_one("UPDATE zdm.step SET state = $3, attempts = attempts + ($3 = 'running')::int"
+	change_one("UPDATE zdm.step SET state = $3, attempts = attempts + ($3 = 'running')::int,"
+			   "  started_at = CASE WHEN $3 = 'running' THEN clock_timestamp() ELSE started_at END"
 			   " WHERE statement_id = $1 AND ordinal = $2",
 			   statement_id, ordinal, state_names[state]);
 	if (state == ZDM_STEP_DONE)
