@@ -265,6 +265,17 @@ compat_generated_kind(const Constraint *con)
 #endif
 }
 
+/* Is it the index of a temporal key?  Those are new in 18. */
+static inline bool
+compat_index_is_without_overlaps(const IndexStmt *stmt)
+{
+#if PG_VERSION_NUM >= 180000
+	return stmt->iswithoutoverlaps;
+#else
+	return false;
+#endif
+}
+
 /* ALTER CONSTRAINT, whose node is another one from 18 on */
 typedef struct CompatAlterConstraint
 {

@@ -22,6 +22,14 @@ typedef enum ZdmPhase
 	ZDM_PHASE_CONTRACT			/* takes away what old clients need */
 } ZdmPhase;
 
+/* What the validation of a CHECK that the plan has added is for. */
+typedef enum ZdmProves
+{
+	ZDM_PROVES_NOTHING,
+	ZDM_PROVES_BOUNDS,			/* the rows fit into the bounds of a partition */
+	ZDM_PROVES_DEFAULT			/* no row of the default partition does */
+} ZdmProves;
+
 typedef enum ZdmStepKind
 {
 	ZDM_STEP_BRIEF,				/* a transaction, under the lock budget */
@@ -57,6 +65,7 @@ typedef struct ZdmStep
 	 */
 	const char *null_column;
 	const char *null_table;		/* its table's name */
+	ZdmProves	proves;			/* or as ATTACH PARTITION reports it */
 } ZdmStep;
 
 /* A relation that a plan's SQL names, to be the same in each step. */

@@ -286,7 +286,7 @@ create_table(ZdmDdl *ddl, CreateStmt *stmt, char relkind)
 
 	check_recreated(ddl, rel, (Node *) stmt);
 	if (stmt->partbound != NULL)
-		ddl_create_partition_of(ddl, stmt);
+		ddl_create_partition_of(ddl, stmt, relation_in_the_way(ddl, stmt->relation) != NULL);
 	else
 	{
 		foreach(lc, stmt->inhRelations)

@@ -22,6 +22,7 @@
 #include "nodes/parsenodes.h"
 #include "rules.h"
 #include "storage/lockdefs.h"
+#include "utils/relcache.h"
 
 struct ZdmScript;
 struct ZdmScriptRel;
@@ -353,10 +354,22 @@ extern void ddl_reindex(ZdmDdl *ddl, Node *stmt);
 /* partition.c */
 extern void ddl_attach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
 extern void ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
-extern void ddl_create_partition_of(ZdmDdl *ddl, CreateStmt *stmt);
+extern void ddl_create_partition_of(ZdmDdl *ddl, CreateStmt *stmt, bool exists);
+extern List *ddl_partitioned_indexes(ZdmRel *parent);	/* Oids */
+extern Oid	ddl_index_like(ZdmRel *rel, ZdmRel *parent, Oid parentindex, List *taken);
+extern List *ddl_own_foreign_keys(ZdmRel *rel); /* of ZdmConstraint */
+extern bool ddl_has_foreign_key_like(ZdmRel *child, ZdmRel *parent, const ZdmConstraint *wanted);
+
+/* partition_proof.c */
 extern bool ddl_detach_adds_check(ZdmRel *child, const char **column);
-extern bool ddl_partition_condition(ZdmRel *parent, PartitionBoundSpec *bound,
-									char **condition, char **values);
+extern bool ddl_fits_as_partition(ZdmRel *rel, ZdmRel *parent);
+extern bool ddl_is_read_for_bounds(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *rel,
+								   PartitionBoundSpec *bound, bool is_default);
+extern char *ddl_bounds_condition(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *rel,
+								  PartitionBoundSpec *bound, bool is_default);
+extern void ddl_check_overlap(ZdmDdl *ddl, ZdmRel *parent, const char *name,
+							  PartitionBoundSpec *bound);
+extern char *ddl_expression_text(Relation rel, Node *expr);
 
 /* publication.c */
 extern void ddl_replica_identity(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);

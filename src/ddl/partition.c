@@ -3,8 +3,8 @@
  * partition.c
  *	  ATTACH PARTITION, DETACH PARTITION, CREATE TABLE ... PARTITION OF.
  *
- * Whether rows have to be read is decided with the server's own functions:
- * they want relation cache entries, which can be had without a lock.
+ * What is there already is compared with the server's own functions: they want
+ * relation cache entries, which can be had without a lock.
  *
  * Copyright (c) 2026, the zdm developers
  *
@@ -15,454 +15,134 @@
 #include "access/attmap.h"
 #include "access/htup_details.h"
 #include "catalog/index.h"
-#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "commands/tablecmds.h"
 #include "ddl/ddl.h"
-#include "ddl/script.h"
-#include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
-#include "optimizer/optimizer.h"
-#include "parser/parse_coerce.h"
-#include "parser/parse_collate.h"
-#include "parser/parse_expr.h"
-#include "parser/parse_node.h"
-#include "parser/parse_utilcmd.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
-#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
-/*
- * The constraint that the rows of an attached relation have to meet beyond
- * its bounds: those of the parent itself, in the parent's attribute numbers.
- * RelationGetPartitionQual() would lock the grandparent.
- */
-static List *
-own_partition_quals(Relation rel)
-{
-	Relation	parent;
-	HeapTuple	tuple;
-	Datum		bound;
-	bool		isnull;
-	List	   *quals;
-
-	check_stack_depth();
-	if (!rel->rd_rel->relispartition)
-		return NIL;
-	parent = RelationIdGetRelation(get_partition_parent(RelationGetRelid(rel), true));
-	if (!RelationIsValid(parent))
-		return NIL;
-
-	quals = own_partition_quals(parent);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(RelationGetRelid(rel)));
-	if (HeapTupleIsValid(tuple))
-	{
-		bound = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relpartbound, &isnull);
-		if (!isnull)
-			quals = list_concat(quals,
-								get_qual_from_partbound(parent,
-														stringToNode(TextDatumGetCString(bound))));
-		ReleaseSysCache(tuple);
-	}
-	quals = map_partition_varattnos(quals, 1, rel, parent);
-	RelationClose(parent);
-	return quals;
-}
-
-/* Does a raw expression call a function, which nothing here may execute? */
-static bool
-calls_function(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, FuncCall) || IsA(node, SQLValueFunction) || IsA(node, SubLink))
-		return true;
-	return raw_expression_tree_walker(node, calls_function, context);
-}
-
-/* A column in a CHECK that the script adds, without opening the relation. */
-static Node *
-column_of_check(ParseState *pstate, ColumnRef *ref)
-{
-	ZdmRel	   *rel = pstate->p_ref_hook_state;
-	HeapTuple	tuple;
-	Form_pg_attribute att;
-	Node	   *result = NULL;
-
-	if (list_length(ref->fields) != 1 || !IsA(linitial(ref->fields), String))
-		return NULL;
-	tuple = SearchSysCacheAttName(rel->relid, strVal(linitial(ref->fields)));
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
-	att = (Form_pg_attribute) GETSTRUCT(tuple);
-	result = (Node *) makeVar(1, att->attnum, att->atttypid, att->atttypmod,
-							  att->attcollation, 0);
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-/*
- * Do the CHECK constraints that the script has added before, with NOT NULL,
- * imply the constraint?  As ConstraintImpliedByRelConstraint() has it.
- */
-static bool
-is_implied_in_script(ZdmRel *zrel, Relation rel, List *constraint)
-{
-	List	   *known = NIL;
-	List	   *checks = ddl_script_checks(zrel);
-	ListCell   *lc;
-
-	if (checks == NIL)
-		return false;
-	foreach(lc, checks)
-	{
-		ParseState *pstate;
-		Node	   *check;
-
-		if (calls_function(lfirst(lc), NULL))
-			continue;
-		pstate = make_parsestate(NULL);
-		pstate->p_pre_columnref_hook = column_of_check;
-		pstate->p_ref_hook_state = zrel;
-		check = transformExpr(pstate, copyObject(lfirst(lc)), EXPR_KIND_CHECK_CONSTRAINT);
-		check = coerce_to_boolean(pstate, check, "CHECK");
-		assign_expr_collations(pstate, check);
-		free_parsestate(pstate);
-		check = eval_const_expressions(NULL, check);
-		check = (Node *) canonicalize_qual((Expr *) check, true);
-		known = list_concat(known, make_ands_implicit((Expr *) check));
-	}
-	for (int i = 0; i < RelationGetDescr(rel)->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
-		NullTest   *test;
-
-		if (!att->attnotnull || att->attisdropped ||
-			!compat_not_null_is_valid(zrel->relid, i + 1))
-			continue;
-		test = makeNode(NullTest);
-		test->arg = (Expr *) makeVar(1, i + 1, att->atttypid, att->atttypmod,
-									 att->attcollation, 0);
-		test->nulltesttype = IS_NOT_NULL;
-		test->location = -1;
-		known = lappend(known, test);
-	}
-	return predicate_implied_by(constraint, known, true);
-}
-
-/* Would any table of the tree be read to prove the constraint? */
-static bool
-is_read_for(ZdmDdl *ddl, ZdmRel *zrel, Relation rel, List *constraint)
-{
-	PartitionDesc partdesc;
-	bool		result = false;
-
-	check_stack_depth();
-	if (constraint == NIL || PartConstraintImpliedByRelConstraint(rel, constraint) ||
-		is_implied_in_script(zrel, rel, constraint))
-		return false;
-	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		return rel->rd_rel->relkind == RELKIND_RELATION;
-
-	partdesc = RelationGetPartitionDesc(rel, true);
-	for (int i = 0; i < partdesc->nparts && !result; i++)
-	{
-		ZdmRel	   *zpart = ddl_rel_by_oid(ddl, partdesc->oids[i]);
-		Relation	part;
-
-		CHECK_FOR_INTERRUPTS();
-		if (zpart == NULL)
-			continue;
-		part = RelationIdGetRelation(zpart->relid);
-		if (!RelationIsValid(part))
-			continue;
-		result = is_read_for(ddl, zpart, part,
-							 map_partition_varattnos(constraint, 1, part, rel));
-		RelationClose(part);
-	}
-	return result;
-}
-
-static bool
-bound_calls_function(PartitionBoundSpec *bound)
-{
-	return calls_function((Node *) bound->listdatums, NULL) ||
-		calls_function((Node *) bound->lowerdatums, NULL) ||
-		calls_function((Node *) bound->upperdatums, NULL);
-}
-
-/*
- * The constraint of the bounds, in the parent's attribute numbers; false if
- * it cannot be told.  Raises what the statement itself would raise of bounds
- * that do not fit the partition key.
- */
-static bool
-constraint_of_bounds(ZdmDdl *ddl, Relation parent, PartitionBoundSpec *bound, List **quals)
-{
-	ParseState *pstate;
-
-	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
-		bound_calls_function(bound))
-		return false;
-	pstate = ddl_parsestate(ddl);
-	bound = transformPartitionBound(pstate, parent, copyObject(bound));
-	free_parsestate(pstate);
-	*quals = get_qual_from_partbound(parent, bound);
-	return true;
-}
-
-/* A bound's value as a literal. */
-static char *
-literal(const Const *value)
-{
-	Oid			typoutput;
-	bool		is_varlena;
-
-	getTypeOutputInfo(value->consttype, &typoutput, &is_varlena);
-	return quote_literal_cstr(OidOutputFunctionCall(typoutput, value->constvalue));
-}
-
-/* k >= a, or k < b; nothing for MINVALUE and MAXVALUE */
-static void
-append_range_bound(StringInfo buf, const char *column, const char *operator,
-				   List *datums)
-{
-	PartitionRangeDatum *datum = linitial_node(PartitionRangeDatum, datums);
-
-	if (datum->kind == PARTITION_RANGE_DATUM_VALUE)
-		appendStringInfo(buf, " AND %s %s %s", column, operator,
-						 literal(castNode(Const, datum->value)));
-}
-
-static void
-append_list_bound(StringInfo buf, const char *column, List *datums)
-{
-	bool		has_null = false;
-	const char *separator = "";
-	ListCell   *lc;
-
-	appendStringInfo(buf, "%s IN (", column);
-	foreach(lc, datums)
-	{
-		Const	   *value = lfirst_node(Const, lc);
-
-		if (value->constisnull)
-		{
-			has_null = true;
-			continue;
-		}
-		appendStringInfo(buf, "%s%s", separator, literal(value));
-		separator = ", ";
-	}
-	appendStringInfoChar(buf, ')');
-	if (has_null)
-		appendStringInfo(buf, " OR %s IS NULL", column);
-	else
-		appendStringInfo(buf, " AND %s IS NOT NULL", column);
-}
-
-/*
- * The bounds as a condition for a CHECK constraint, and as they stand after
- * FOR VALUES; false where they are not simple: several key columns,
- * expressions, hash.  Of a list of NULL alone nothing is said either.
- */
-bool
-ddl_partition_condition(ZdmRel *parent, PartitionBoundSpec *bound, char **condition,
-						char **values)
-{
-	Relation	rel = RelationIdGetRelation(parent->relid);
-	PartitionKey key;
-	StringInfoData buf;
-	const char *column;
-	bool		result = false;
-
-	if (!RelationIsValid(rel))
-		return false;
-	key = RelationGetPartitionKey(rel);
-	initStringInfo(&buf);
-	if (key != NULL && key->partnatts == 1 && key->partattrs[0] > 0 &&
-		!bound->is_default && !bound_calls_function(bound))
-	{
-		column = quote_identifier(ddl_attname(parent, key->partattrs[0]));
-		bound = transformPartitionBound(make_parsestate(NULL), rel, copyObject(bound));
-		if (bound->strategy == PARTITION_STRATEGY_RANGE)
-		{
-			appendStringInfo(&buf, "%s IS NOT NULL", column);
-			append_range_bound(&buf, column, ">=", bound->lowerdatums);
-			append_range_bound(&buf, column, "<", bound->upperdatums);
-			*values = psprintf("FROM %s TO %s",
-							   get_range_partbound_string(bound->lowerdatums),
-							   get_range_partbound_string(bound->upperdatums));
-			result = true;
-		}
-		else if (bound->strategy == PARTITION_STRATEGY_LIST &&
-				 !castNode(Const, linitial(bound->listdatums))->constisnull)
-		{
-			const char *separator = "";
-			StringInfoData list;
-			ListCell   *lc;
-
-			append_list_bound(&buf, column, bound->listdatums);
-			initStringInfo(&list);
-			foreach(lc, bound->listdatums)
-			{
-				Const	   *value = lfirst_node(Const, lc);
-
-				appendStringInfo(&list, "%s%s", separator,
-								 value->constisnull ? "NULL" : literal(value));
-				separator = ", ";
-			}
-			*values = psprintf("IN (%s)", list.data);
-			result = true;
-		}
-	}
-	*condition = buf.data;
-	RelationClose(rel);
-	return result;
-}
-
-/*
- * Has the relation each column of the parent?  The server's functions that map
- * them raise errors that the statement itself would not.
- */
-static bool
-columns_fit(Relation rel, Relation parent)
-{
-	TupleDesc	desc = RelationGetDescr(parent);
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute wanted = TupleDescAttr(desc, i);
-		HeapTuple	tuple;
-		bool		fits;
-
-		if (wanted->attisdropped)
-			continue;
-		tuple = SearchSysCacheAttName(RelationGetRelid(rel), NameStr(wanted->attname));
-		if (!HeapTupleIsValid(tuple))
-			return false;
-		fits = ((Form_pg_attribute) GETSTRUCT(tuple))->atttypid == wanted->atttypid &&
-			((Form_pg_attribute) GETSTRUCT(tuple))->atttypmod == wanted->atttypmod;
-		ReleaseSysCache(tuple);
-		if (!fits)
-			return false;
-	}
-	return true;
-}
-
-/*
- * Would rel be read to prove that its rows fit: into the bounds if it is to be
- * attached to parent, or outside of them if it is the default partition?
- */
-static bool
-is_read_for_bounds(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *zrel, PartitionBoundSpec *bound,
-				   bool is_default)
-{
-	Relation	parentrel = RelationIdGetRelation(parent->relid);
-	Relation	rel = RelationIdGetRelation(zrel->relid);
-	List	   *quals = NIL;
-	bool		result = true;
-
-	if (RelationIsValid(parentrel) && RelationIsValid(rel) &&
-		!columns_fit(rel, parentrel))
-		result = ddl->script != NULL;	/* which may have made them fit */
-	else if (RelationIsValid(parentrel) && RelationIsValid(rel) &&
-			 constraint_of_bounds(ddl, parentrel, bound, &quals))
-	{
-		if (is_default)
-			quals = get_proposed_default_constraint(quals);
-		else
-		{
-			quals = list_concat(quals, own_partition_quals(parentrel));
-			if (quals != NIL)
-			{
-				quals = (List *) ddl_fold((Node *) quals);
-				quals = list_make1(make_ands_explicit(quals));
-			}
-		}
-		result = quals != NIL &&
-			is_read_for(ddl, zrel, rel, map_partition_varattnos(quals, 1, rel, parentrel));
-	}
-	if (RelationIsValid(rel))
-		RelationClose(rel);
-	if (RelationIsValid(parentrel))
-		RelationClose(parentrel);
-	return result;
-}
-
-/* Has the relation an index that ATTACH takes for that of the parent? */
-static bool
-has_matching_index(Relation child, Relation parentrel, Relation parentidx)
+/* As AttachPartitionEnsureIndexes() in tablecmds.c looks for it. */
+static Oid
+find_index_like(Relation child, Relation parentrel, Relation parentidx, List *taken)
 {
 	AttrMap    *attmap = compat_attrmap_by_name(RelationGetDescr(child),
 												RelationGetDescr(parentrel));
-	IndexInfo  *parentinfo;
-	bool		found = false;
+	IndexInfo  *parentinfo = BuildIndexInfo(parentidx);
+	bool		is_constraint = OidIsValid(get_index_constraint(RelationGetRelid(parentidx)));
+	Oid			found = InvalidOid;
 	ListCell   *lc;
 
-	parentinfo = BuildIndexInfo(parentidx);
 	foreach(lc, RelationGetIndexList(child))
 	{
 		Relation	index = RelationIdGetRelation(lfirst_oid(lc));
 
 		if (!RelationIsValid(index))
 			continue;
-		found = !index->rd_rel->relispartition && index->rd_index->indisvalid &&
+		if (!index->rd_rel->relispartition && index->rd_index->indisvalid &&
+			!list_member_oid(taken, lfirst_oid(lc)) &&
 			CompareIndexInfo(BuildIndexInfo(index), parentinfo,
 							 index->rd_indcollation, parentidx->rd_indcollation,
 							 index->rd_opfamily, parentidx->rd_opfamily, attmap) &&
-			(!OidIsValid(get_index_constraint(RelationGetRelid(parentidx))) ||
-			 OidIsValid(get_index_constraint(RelationGetRelid(index))));
+			(!is_constraint || OidIsValid(get_index_constraint(lfirst_oid(lc)))))
+			found = lfirst_oid(lc);
 		RelationClose(index);
-		if (found)
+		if (OidIsValid(found))
 			break;
 	}
 	return found;
+}
+
+/*
+ * The index of the relation that ATTACH takes for that of the parent, or
+ * InvalidOid; none of those that stand for other indexes already.
+ */
+Oid
+ddl_index_like(ZdmRel *rel, ZdmRel *parent, Oid parentindex, List *taken)
+{
+	Relation	parentrel = RelationIdGetRelation(parent->relid);
+	Relation	parentidx = RelationIdGetRelation(parentindex);
+	Relation	childrel = RelationIdGetRelation(rel->relid);
+	Oid			found = InvalidOid;
+
+	if (RelationIsValid(parentrel) && RelationIsValid(parentidx) && RelationIsValid(childrel))
+		found = find_index_like(childrel, parentrel, parentidx, taken);
+	if (RelationIsValid(childrel))
+		RelationClose(childrel);
+	if (RelationIsValid(parentidx))
+		RelationClose(parentidx);
+	if (RelationIsValid(parentrel))
+		RelationClose(parentrel);
+	return found;
+}
+
+/* The indexes of a partitioned table, in the order in which ATTACH takes them. */
+List *
+ddl_partitioned_indexes(ZdmRel *parent)
+{
+	Relation	rel = RelationIdGetRelation(parent->relid);
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (!RelationIsValid(rel))
+		return NIL;
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_INDEX)
+			result = lappend_oid(result, lfirst_oid(lc));
+	}
+	RelationClose(rel);
+	return result;
 }
 
 /* A parent's index that ATTACH would build on the relation, or InvalidOid. */
 static Oid
 missing_index(ZdmRel *parent, ZdmRel *child)
 {
-	Relation	parentrel = RelationIdGetRelation(parent->relid);
-	Relation	childrel = RelationIdGetRelation(child->relid);
-	Oid			result = InvalidOid;
+	List	   *taken = NIL;
+	ListCell   *lc;
 
-	if (RelationIsValid(parentrel) && RelationIsValid(childrel) &&
-		columns_fit(childrel, parentrel))
+	foreach(lc, ddl_partitioned_indexes(parent))
 	{
-		ListCell   *lc;
+		Oid			found = ddl_index_like(child, parent, lfirst_oid(lc), taken);
 
-		foreach(lc, RelationGetIndexList(parentrel))
-		{
-			Relation	index = RelationIdGetRelation(lfirst_oid(lc));
-
-			if (!RelationIsValid(index))
-				continue;
-			if (!has_matching_index(childrel, parentrel, index))
-				result = RelationGetRelid(index);
-			RelationClose(index);
-			if (OidIsValid(result))
-				break;
-		}
+		if (!OidIsValid(found))
+			return lfirst_oid(lc);
+		taken = lappend_oid(taken, found);
 	}
-	if (RelationIsValid(childrel))
-		RelationClose(childrel);
-	if (RelationIsValid(parentrel))
-		RelationClose(parentrel);
-	return result;
+	return InvalidOid;
 }
 
-/* Has the relation a valid foreign key like that of the parent? */
+/* Do two foreign keys agree in what is not about columns? */
 static bool
-has_matching_foreign_key(ZdmRel *parent, ZdmRel *child, const ZdmConstraint *wanted)
+same_actions(Oid a, Oid b)
+{
+	HeapTuple	tuple_a = SearchSysCache1(CONSTROID, ObjectIdGetDatum(a));
+	HeapTuple	tuple_b = SearchSysCache1(CONSTROID, ObjectIdGetDatum(b));
+	bool		same = false;
+
+	if (HeapTupleIsValid(tuple_a) && HeapTupleIsValid(tuple_b))
+	{
+		Form_pg_constraint form_a = (Form_pg_constraint) GETSTRUCT(tuple_a);
+		Form_pg_constraint form_b = (Form_pg_constraint) GETSTRUCT(tuple_b);
+
+		same = form_a->condeferrable == form_b->condeferrable &&
+			form_a->condeferred == form_b->condeferred &&
+			form_a->confupdtype == form_b->confupdtype &&
+			form_a->confdeltype == form_b->confdeltype &&
+			form_a->confmatchtype == form_b->confmatchtype;
+	}
+	if (HeapTupleIsValid(tuple_b))
+		ReleaseSysCache(tuple_b);
+	if (HeapTupleIsValid(tuple_a))
+		ReleaseSysCache(tuple_a);
+	return same;
+}
+
+/* Has the relation a valid foreign key that ATTACH takes for that of the parent? */
+bool
+ddl_has_foreign_key_like(ZdmRel *child, ZdmRel *parent, const ZdmConstraint *wanted)
 {
 	ListCell   *lc;
 
@@ -472,12 +152,13 @@ has_matching_foreign_key(ZdmRel *parent, ZdmRel *child, const ZdmConstraint *wan
 		bool		same;
 
 		same = con->contype == CONSTRAINT_FOREIGN && con->is_valid &&
+			!OidIsValid(con->conparentid) &&
 			con->confrelid == wanted->confrelid && con->nkeys == wanted->nkeys;
 		for (int i = 0; same && i < con->nkeys; i++)
 			same = con->confkey[i] == wanted->confkey[i] &&
 				strcmp(ddl_attname(child, con->conkey[i]),
 					   ddl_attname(parent, wanted->conkey[i])) == 0;
-		if (same)
+		if (same && same_actions(con->oid, wanted->oid))
 			return true;
 	}
 	return false;
@@ -487,8 +168,8 @@ has_matching_foreign_key(ZdmRel *parent, ZdmRel *child, const ZdmConstraint *wan
  * The foreign keys of a partitioned table, without the rows that repeat one
  * of them for each partition of the referenced table.
  */
-static List *
-foreign_keys(ZdmRel *rel)
+List *
+ddl_own_foreign_keys(ZdmRel *rel)
 {
 	List	   *constraints = ddl_rel_constraints(rel);
 	List	   *result = NIL;
@@ -519,7 +200,7 @@ lock_foreign_keys(ZdmDdl *ddl, ZdmRel *parent, LOCKMODE referencing_mode)
 {
 	ListCell   *lc;
 
-	foreach(lc, foreign_keys(parent))
+	foreach(lc, ddl_own_foreign_keys(parent))
 		ddl_lock_tree(ddl, ddl_rel_by_oid(ddl, ((ZdmConstraint *) lfirst(lc))->confrelid),
 					  ShareRowExclusiveLock);
 	foreach(lc, ddl_rel_referencing(parent))
@@ -542,7 +223,7 @@ static void
 check_default(ZdmDdl *ddl, ZdmRuleId rule, ZdmRel *parent, ZdmRel *dflt, Node *node,
 			  PartitionBoundSpec *bound)
 {
-	if (dflt == NULL || bound->is_default || !is_read_for_bounds(ddl, parent, dflt, bound, true))
+	if (dflt == NULL || bound->is_default || !ddl_is_read_for_bounds(ddl, parent, dflt, bound, true))
 		return;
 	ddl_scan(ddl, dflt);
 	set_maintenance(ddl,
@@ -573,13 +254,15 @@ static void
 check_child(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, Node *node,
 			PartitionBoundSpec *bound)
 {
-	Oid			indexoid = missing_index(parent, child);
+	Oid			indexoid = InvalidOid;
 	ZdmHazard  *hazard;
 	ListCell   *lc;
 
-	if (is_read_for_bounds(ddl, parent, child, bound, false))
+	if (ddl_is_read_for_bounds(ddl, parent, child, bound, false))
 		(void) child_hazard(ddl, parent, child, node,
 							"read all of it to check the partition bounds");
+	if (ddl_fits_as_partition(child, parent))
+		indexoid = missing_index(parent, child);
 	if (OidIsValid(indexoid))
 	{
 		hazard = child_hazard(ddl, parent, child, node,
@@ -588,11 +271,11 @@ check_child(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, Node *node,
 		if (hazard != NULL)
 			ObjectAddressSet(hazard->subject, RelationRelationId, indexoid);
 	}
-	foreach(lc, foreign_keys(parent))
+	foreach(lc, ddl_own_foreign_keys(parent))
 	{
 		ZdmConstraint *con = lfirst(lc);
 
-		if (has_matching_foreign_key(parent, child, con))
+		if (ddl_has_foreign_key_like(child, parent, con))
 			continue;
 		hazard = child_hazard(ddl, parent, child, node,
 							  psprintf("check all of it against foreign key \"%s\"",
@@ -616,7 +299,9 @@ ddl_attach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 	if (dflt != NULL)
 		ddl_lock_tree(ddl, dflt, AccessExclusiveLock);
 	lock_foreign_keys(ddl, rel, ShareRowExclusiveLock);
-	if (rel->relkind != RELKIND_PARTITIONED_TABLE || child->is_partition)
+	if (rel->relkind != RELKIND_PARTITIONED_TABLE || child->is_partition ||
+		(rel->script == NULL && child->script == NULL && OidIsValid(child->relid) &&
+		 OidIsValid(rel->relid) && !ddl_fits_as_partition(child, rel)))
 		return;					/* the server's error */
 
 	if (OidIsValid(child->relid) && !child->is_exempt)
@@ -687,37 +372,6 @@ detach_plainly(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, ZdmRel *dflt, Node *n
 		hazard->cap = ZDM_SEVERITY_NOTE;
 }
 
-/*
- * Would DETACH ... CONCURRENTLY give the partition a CHECK constraint that
- * repeats its bounds?  column: the only column in it, or NULL; it goes into
- * the constraint's name.
- */
-bool
-ddl_detach_adds_check(ZdmRel *child, const char **column)
-{
-	Relation	rel = RelationIdGetRelation(child->relid);
-	Relation	parent = RelationIdGetRelation(get_partition_parent(child->relid, true));
-	List	   *vars;
-	List	   *quals;
-	bool		result = false;
-
-	*column = NULL;
-	if (RelationIsValid(rel) && RelationIsValid(parent) &&
-		RelationGetPartitionKey(parent)->strategy != PARTITION_STRATEGY_HASH)
-	{
-		quals = (List *) ddl_fold((Node *) own_partition_quals(rel));
-		vars = list_union(NIL, pull_var_clause((Node *) quals, 0));
-		if (list_length(vars) == 1)
-			*column = ddl_attname(child, linitial_node(Var, vars)->varattno);
-		result = !PartConstraintImpliedByRelConstraint(rel, quals);
-	}
-	if (RelationIsValid(parent))
-		RelationClose(parent);
-	if (RelationIsValid(rel))
-		RelationClose(rel);
-	return result;
-}
-
 /* ALTER TABLE ... DETACH PARTITION [CONCURRENTLY | FINALIZE] */
 void
 ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
@@ -759,9 +413,9 @@ ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 	}
 }
 
-/* CREATE TABLE ... PARTITION OF */
+/* CREATE TABLE ... PARTITION OF; if the table exists it fails, but locks first */
 void
-ddl_create_partition_of(ZdmDdl *ddl, CreateStmt *stmt)
+ddl_create_partition_of(ZdmDdl *ddl, CreateStmt *stmt, bool exists)
 {
 	ZdmRel	   *parent = ddl_rel(ddl, linitial_node(RangeVar, stmt->inhRelations), false);
 	ZdmRel	   *dflt;
@@ -774,7 +428,7 @@ ddl_create_partition_of(ZdmDdl *ddl, CreateStmt *stmt)
 	if (dflt != NULL)
 		ddl_lock_tree(ddl, dflt, AccessExclusiveLock);
 	lock_foreign_keys(ddl, parent, ShareRowExclusiveLock);
-	if (parent->relkind != RELKIND_PARTITIONED_TABLE)
+	if (exists || parent->relkind != RELKIND_PARTITIONED_TABLE)
 		return;					/* the server's error */
 
 	check_default(ddl, ZDM_RULE_CREATE_PARTITION_OF, parent, dflt, (Node *) stmt,

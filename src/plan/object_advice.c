@@ -230,7 +230,11 @@ advise_security_change(const ZdmDdl *ddl, const ZdmHazard *hazard)
 	return pstrdup("Give the new version its rights now, and take them from the old one when it is gone.");
 }
 
-/* The NOT VALID form checks new rows at once and reads no table. */
+/*
+ * The NOT VALID form checks new rows at once and reads no table.  To prove the
+ * old ones the server reads all tables while writes to them are blocked,
+ * whatever their own constraints say.
+ */
 static char *
 advise_domain_constraint(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
@@ -245,11 +249,11 @@ advise_domain_constraint(const ZdmDdl *ddl, const ZdmHazard *hazard)
 	{
 		case 'C':
 			if (((Constraint *) stmt->def)->contype == CONSTR_CHECK)
-				return psprintf("New rows are checked, and none is read, with: %s NOT VALID;",
+				return psprintf("The rows that there are cannot be proven while writes go on; new ones are checked, and none is read, with: %s NOT VALID;",
 								zdm_sql_trim(ddl->sql));
 			/* FALLTHROUGH */
 		case 'O':
-			return psprintf("New rows are checked, and none is read, with: ALTER DOMAIN %s ADD CHECK (VALUE IS NOT NULL) NOT VALID;",
+			return psprintf("The rows that there are cannot be proven while writes go on; new ones are checked, and none is read, with: ALTER DOMAIN %s ADD CHECK (VALUE IS NOT NULL) NOT VALID;",
 							domain);
 		default:
 			return psprintf("Domain %s has no form of this that lets writes through: leave the constraint NOT VALID, which checks new rows, or validate a CHECK of each table in its place.",

@@ -20,7 +20,6 @@ static const ZdmPlanner *const planner_tables[] = {
 	zdm_constraint_planners,
 	zdm_column_planners,
 	zdm_partition_planners,
-	zdm_domain_planners,
 };
 
 static ZdmPlanFunc
@@ -326,6 +325,10 @@ plan_alter_table(ZdmPlan *plan, const AlterTableStmt *stmt)
 	ZdmDdl		scratch = *plan->ddl;
 	ListCell   *lc;
 
+	/* the actions of ALTER TYPE and ALTER VIEW are none of ALTER TABLE */
+	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_FOREIGN_TABLE &&
+		stmt->objtype != OBJECT_MATVIEW)
+		return false;
 	plan->rel = ddl_rel(&scratch, stmt->relation, true);
 	if (plan->rel == NULL || !all_hazards_placed(plan))
 		return false;
@@ -414,15 +417,30 @@ line_up(ZdmPlan *plan)
 	return plan->steps != NIL;
 }
 
+/* Has the statement a hazard with a planner? */
+static bool
+is_plannable(const ZdmDdl *ddl)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl->hazards)
+	{
+		if (planner_of(lfirst(lc)) != NULL)
+			return true;
+	}
+	return false;
+}
+
 ZdmPlan *
 zdm_plan(const ZdmDdl *ddl)
 {
-	ZdmPlan    *plan = palloc0(sizeof(ZdmPlan));
+	ZdmPlan    *plan;
 	bool		planned;
 
-	plan->ddl = ddl;
-	if (ddl->undefined != NULL)
+	if (ddl->undefined != NULL || !is_plannable(ddl))
 		return NULL;
+	plan = palloc0(sizeof(ZdmPlan));
+	plan->ddl = ddl;
 	if (IsA(ddl->stmt, AlterTableStmt))
 		planned = plan_alter_table(plan, (const AlterTableStmt *) ddl->stmt);
 	else

@@ -95,7 +95,6 @@ extern const ZdmPlanner zdm_index_planners[];	/* index_plan.c */
 extern const ZdmPlanner zdm_constraint_planners[];	/* constraint_plan.c */
 extern const ZdmPlanner zdm_column_planners[];	/* column_plan.c */
 extern const ZdmPlanner zdm_partition_planners[];	/* partition_plan.c */
-extern const ZdmPlanner zdm_domain_planners[];	/* domain_plan.c */
 
 /*
  * For planners.  SQL names everything that the plan makes or alters with its

@@ -281,22 +281,33 @@ run_step(Runner *runner)
 	PG_END_TRY();
 }
 
-/*
- * Make the error of a proof that a column has no NULLs the one that SET NOT
- * NULL raises.
- */
+/* Make the error of a CHECK that proved something the one of the plain statement. */
 static void
-translate_error(const ZdmStep *step, ErrorData *error)
+translate_violation(const ZdmStep *step, ErrorData *error)
 {
-	if (error->sqlerrcode == ERRCODE_CHECK_VIOLATION && step->null_column != NULL &&
-		error->table_name != NULL)
+	if (step->null_column != NULL)
 	{
 		error->sqlerrcode = ERRCODE_NOT_NULL_VIOLATION;
 		error->message = psprintf("column \"%s\" of relation \"%s\" contains null values",
 								  step->null_column, error->table_name);
 		error->column_name = pstrdup(step->null_column);
-		error->constraint_name = NULL;
 	}
+	else if (step->proves == ZDM_PROVES_BOUNDS)
+		error->message = psprintf("partition constraint of relation \"%s\" is violated by some row",
+								  error->table_name);
+	else if (step->proves == ZDM_PROVES_DEFAULT)
+		error->message = psprintf("updated partition constraint for default partition \"%s\" would be violated by some row",
+								  error->table_name);
+	else
+		return;
+	error->constraint_name = NULL;
+}
+
+static void
+translate_error(const ZdmStep *step, ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_CHECK_VIOLATION && error->table_name != NULL)
+		translate_violation(step, error);
 
 	/* positions are in the SQL of the step, which the client has not sent */
 	error->cursorpos = 0;
