@@ -179,6 +179,59 @@ lock_children_of_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 		ddl_lock_tree(ddl, rel, AccessExclusiveLock);
 }
 
+/* Has the partition a key of its own that is equal? */
+static bool
+has_equal_key(ZdmRel *partition, const Constraint *con)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_indexes(partition))
+	{
+		const ZdmIndex *index = lfirst(lc);
+		bool		equal = index->is_valid && OidIsValid(index->constraint) &&
+			index->is_unique && !index->has_exprs && !index->has_predicate &&
+			index->is_primary == (con->contype == CONSTR_PRIMARY) &&
+			index->nulls_not_distinct == con->nulls_not_distinct &&
+			index->nkeyatts == list_length(con->keys) &&
+			index->natts == list_length(con->keys) + list_length(con->including);
+
+		for (int i = 0; equal && i < index->natts; i++)
+		{
+			List	   *names = i < index->nkeyatts ? con->keys : con->including;
+			int			position = i < index->nkeyatts ? i : i - index->nkeyatts;
+
+			equal = index->attnums[i] > 0 &&
+				strcmp(ddl_attname(partition, index->attnums[i]),
+					   strVal(list_nth(names, position))) == 0;
+		}
+		if (equal)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A partitioned table adopts the keys of its partitions, and builds no index
+ * where one has a key.
+ */
+static bool
+is_adopted(ZdmDdl *ddl, ZdmRel *rel, const Constraint *con)
+{
+	ListCell   *lc;
+
+	if (rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	foreach(lc, ddl_rel_tree(ddl, rel))
+	{
+		ZdmRel	   *member = lfirst(lc);
+
+		if (member->relkind == RELKIND_RELATION && !ddl_rel_is_small(ddl, ddl_rel_only(member)) &&
+			!has_equal_key(member, con))
+			return false;
+	}
+	return true;
+}
+
 /* ADD UNIQUE, ADD PRIMARY KEY: builds the index under the statement's lock */
 static void
 add_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
@@ -192,7 +245,8 @@ add_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 
 	lock_children_of_key(ddl, rel, con);
 	/* ONLY a partitioned table: the index has no storage and stays invalid */
-	if (rel->relkind != RELKIND_PARTITIONED_TABLE || ddl_alter_recurses(ddl))
+	if ((rel->relkind != RELKIND_PARTITIONED_TABLE || ddl_alter_recurses(ddl)) &&
+		!is_adopted(ddl, rel, con))
 	{
 		ddl_scan(ddl, rel);
 		ddl_lock_hazard(ddl, primary ? ZDM_RULE_ADD_PRIMARY_KEY : ZDM_RULE_ADD_UNIQUE_CONSTRAINT,

@@ -9,10 +9,13 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "ddl/ddl.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 /* The referenced table; a new table may reference itself. */
 ZdmRel *
@@ -171,6 +174,87 @@ note_types(ZdmDdl *ddl, ZdmRel *rel, ZdmRel *target, Constraint *con)
 	}
 }
 
+/* Does the constraint have the action, match type and timing that con asks for? */
+static bool
+has_properties(Oid conoid, const Constraint *con)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(conoid));
+	Form_pg_constraint form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_constraint) GETSTRUCT(tuple);
+	result = form->confupdtype == con->fk_upd_action &&
+		form->confdeltype == con->fk_del_action &&
+		form->confmatchtype == con->fk_matchtype &&
+		form->condeferrable == con->deferrable &&
+		form->condeferred == con->initdeferred;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Do the names stand for the attribute numbers? */
+static bool
+are_columns(ZdmRel *rel, List *names, const AttrNumber *attnums, int count)
+{
+	ListCell   *lc;
+
+	if (list_length(names) != count)
+		return false;
+	foreach(lc, names)
+	{
+		const char *name = ddl_attname(rel, attnums[foreach_current_index(lc)]);
+
+		if (name == NULL || strcmp(name, strVal(lfirst(lc))) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Has the partition a valid foreign key of its own that is equal? */
+static bool
+has_equal_foreign_key(ZdmRel *partition, ZdmRel *target, const Constraint *con)
+{
+	List	   *referenced = referenced_columns(target, con);
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_constraints(partition))
+	{
+		const ZdmConstraint *own = lfirst(lc);
+
+		if (own->contype == CONSTRAINT_FOREIGN && own->is_valid &&
+			own->confrelid == target->relid && !OidIsValid(own->conparentid) &&
+			are_columns(partition, con->fk_attrs, own->conkey, own->nkeys) &&
+			are_columns(target, referenced, own->confkey, own->nkeys) &&
+			has_properties(own->oid, con))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A partitioned table adopts the foreign keys of its partitions, and reads no
+ * row of a partition that has one.
+ */
+static bool
+is_adopted(ZdmDdl *ddl, ZdmRel *rel, ZdmRel *target, const Constraint *con)
+{
+	ListCell   *lc;
+
+	if (rel->relkind != RELKIND_PARTITIONED_TABLE || !OidIsValid(target->relid))
+		return false;
+	foreach(lc, ddl_rel_tree(ddl, rel))
+	{
+		ZdmRel	   *member = lfirst(lc);
+
+		if (member->relkind == RELKIND_RELATION && !ddl_rel_is_small(ddl, ddl_rel_only(member)) &&
+			!has_equal_foreign_key(member, target, con))
+			return false;
+	}
+	return true;
+}
+
 /*
  * A foreign key of rel, which may be new.  scans: PostgreSQL checks the rows
  * that are there.
@@ -188,7 +272,7 @@ ddl_foreign_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con, bool scans)
 	else
 		ddl_lock(ddl, target, ShareRowExclusiveLock);
 
-	if (scans)
+	if (scans && !is_adopted(ddl, rel, target, con))
 	{
 		ddl_scan(ddl, rel);
 		ddl_scan(ddl, target);
