@@ -30,7 +30,6 @@
 #include "parser/parse_coerce.h"
 #include "rewrite/rewriteHandler.h"
 #include "storage/bufmgr.h"
-#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -476,33 +475,21 @@ walk_table(ZdmBackfill *bf, const char *column, Expr *value, ZdmFillBatch *batch
 
 /*
  * Only rows are left that others hold.  They are waited for as long as it
- * takes, since all that has been done would be undone; the user's
- * lock_timeout, a cancel and statement_timeout end that.
+ * takes, which blocks nobody.  A lock_timeout does not end it: who holds the
+ * row holds a lock on the table too, so that what has been done could not be
+ * undone either.  A cancel and statement_timeout do.
  */
 static void
-note_futile_pass(ZdmBackfill *bf)
+tell_who_is_waited_for(ZdmBackfill *bf)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	long		waited;
-
-	if (bf->futile_passes++ == 0)
-		bf->stuck_since = now;
-	waited = TimestampDifferenceMilliseconds(bf->stuck_since, now);
-
-	if (LockTimeout > 0 && waited > LockTimeout)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not obtain lock on a row of table \"%s\" to fill its column \"%s\"",
-						bf->relname, bf->column),
-				 bf->blocker != 0 ? errdetail("Process %d holds it.", bf->blocker) : 0));
-	if (!bf->told && waited > NOTICE_AFTER_MS)
-	{
-		bf->told = true;
-		ereport(NOTICE,
-				(errmsg("waiting for a row of table \"%s\" that another transaction holds locked",
-						bf->relname),
-				 bf->blocker != 0 ? errdetail("Process %d holds it.", bf->blocker) : 0));
-	}
+	if (bf->told ||
+		!TimestampDifferenceExceeds(bf->stuck_since, GetCurrentTimestamp(), NOTICE_AFTER_MS))
+		return;
+	bf->told = true;
+	ereport(NOTICE,
+			(errmsg("waiting for a row of table \"%s\" that another transaction holds locked",
+					bf->relname),
+			 bf->blocker != 0 ? errdetail("Process %d holds it.", bf->blocker) : 0));
 }
 
 /* complete: a single snapshot saw all rows, and none got out of sight. */
@@ -523,10 +510,10 @@ finish_pass(ZdmBackfill *bf, bool complete)
 
 	if (skipped)
 	{
-		if (bf->rows_of_pass == 0)
-			note_futile_pass(bf);
-		else
+		if (bf->rows_of_pass > 0)
 			bf->futile_passes = 0;
+		else if (bf->futile_passes++ == 0)
+			bf->stuck_since = GetCurrentTimestamp();
 		start_pass(bf, STAGE_RETRY);
 		return;
 	}
@@ -575,6 +562,8 @@ walk(ZdmBackfill *bf, const char *column, Expr *value)
 	bf->rows += batch.filled;
 	bf->rows_of_pass += batch.filled;
 	bf->yields_null |= batch.yielded_null > 0;
+	if (bf->futile_passes > 0 && bf->rows_of_pass == 0)
+		tell_who_is_waited_for(bf);
 	if (bf->current >= bf->ntables)
 		finish_pass(bf, complete && !batch.lost_sight);
 }

@@ -74,7 +74,7 @@ extern char *backfill_position(const ZdmBackfill *bf);
  * Between two batches, outside a transaction: leave others the time they
  * need.  Waits while a standby or a subscriber is more than
  * zdm.backfill_max_lag behind, and rests when somebody waited for the batch
- * or when only rows are left that others hold locked.
+ * or when only rows are left that others hold locked, however long that is.
  */
 extern void backfill_pause(ZdmBackfill *bf);
 
