@@ -97,72 +97,18 @@ zdm_append_plain_column(StringInfo buf, const ZdmDdl *ddl, const ZdmRel *rel, Al
 					 expr && is_required(def) ? " NOT NULL" : "");
 }
 
-/*
- * Column first, default for new rows only, old rows in batches, NOT NULL last.
- * default_expr NULL: the default is that of the type, a domain.
- */
-static void
-append_staged_column(StringInfo buf, const ZdmHazard *hazard, const char *type,
-					 const char *default_expr, bool required)
-{
-	const char *table = table_of(hazard);
-	const char *column = column_of(hazard);
-
-	appendStringInfo(buf, "ALTER TABLE %s ADD COLUMN %s %s%s; ", table, column, type,
-					 default_expr ? "" : " DEFAULT NULL");
-	appendStringInfo(buf, "ALTER TABLE %s ALTER COLUMN %s %s%s; ", table, column,
-					 default_expr ? "SET DEFAULT " : "DROP DEFAULT",
-					 default_expr ? default_expr : "");
-	appendStringInfo(buf, "UPDATE %s SET %s = DEFAULT WHERE %s IS NULL /* in small batches */; ",
-					 table, column, column);
-	if (required)
-		zdm_append_set_not_null(buf, hazard->rel, hazard->column);
-}
-
 static char *
 volatile_default(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	char	   *expr = default_text(ddl, hazard);
-	StringInfoData buf;
-
-	if (expr == NULL && ddl_coldef_default(definition_of(hazard)) != NULL)
-		expr = pstrdup("...");
-	initStringInfo(&buf);
-	append_staged_column(&buf, hazard, type_text(ddl, definition_of(hazard)->typeName),
-						 expr, is_required(definition_of(hazard)));
-	return finish(&buf);
-}
-
-/* The type below serial, smallserial and bigserial */
-static const char *
-serial_type(const ZdmDdl *ddl, const TypeName *typname)
-{
-	const char *name = strVal(llast(typname->names));
-
-	if (strcmp(name, "smallserial") == 0 || strcmp(name, "serial2") == 0)
-		return "smallint";
-	if (strcmp(name, "bigserial") == 0 || strcmp(name, "serial8") == 0)
-		return "bigint";
-	if (strcmp(name, "serial") == 0 || strcmp(name, "serial4") == 0)
-		return "integer";
-	return type_text(ddl, typname);
+	return psprintf("Add column %s to %s without a default, set its default then, and fill old rows in small batches.",
+					column_of(hazard), table_of(hazard));
 }
 
 static char *
 auto_increment(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	const char *type = serial_type(ddl, definition_of(hazard)->typeName);
-	char	   *sequence = quote_qualified_identifier(hazard->rel->nspname,
-													  makeObjectName(hazard->rel->relname, hazard->column, "seq"));
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "CREATE SEQUENCE %s AS %s; ", sequence, type);
-	append_staged_column(&buf, hazard, type,
-						 psprintf("nextval(%s)", quote_literal_cstr(sequence)), true);
-	appendStringInfo(&buf, "ALTER SEQUENCE %s OWNED BY %s.%s;",
-					 sequence, table_of(hazard), column_of(hazard));
-	return finish(&buf);
+	return psprintf("Add column %s to %s as a plain integer, set nextval() of a sequence as its default then, fill old rows in small batches, and set NOT NULL.",
+					column_of(hazard), table_of(hazard));
 }
 
 static char *
@@ -198,20 +144,8 @@ constrained_domain(const ZdmDdl *ddl, const ZdmHazard *hazard)
 static char *
 inline_check(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
-	char	   *check = zdm_sql_parenthesis(zdm_sql_action(ddl, hazard->node), "check");
-	const char *name = zdm_constraint_name(hazard->rel, hazard->column, "check");
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	zdm_append_plain_column(&buf, ddl, hazard->rel, castNode(AlterTableCmd, hazard->node));
-	if (check != NULL)
-		appendStringInfo(&buf,
-						 "ALTER TABLE %s ADD CONSTRAINT %s CHECK %s NOT VALID; "
-						 "ALTER TABLE %s VALIDATE CONSTRAINT %s;",
-						 table_of(hazard), name, check, table_of(hazard), name);
-	else						/* NOT NULL of a virtual generated column */
-		zdm_append_set_not_null(&buf, hazard->rel, hazard->column);
-	return finish(&buf);
+	return psprintf("Add column %s to %s without the constraint, then the constraint with NOT VALID, and validate it in a transaction of its own.",
+					column_of(hazard), table_of(hazard));
 }
 
 static char *

@@ -15,6 +15,7 @@
 
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
@@ -302,23 +303,70 @@ has_plain_options(const Constraint *identity)
 	return true;
 }
 
+/* PostgreSQL cannot give a column an identity in children, or in a partition. */
 static bool
-can_plan_identity(const ZdmNewColumn *col)
+identity_reaches_children(const ZdmNewColumn *col)
 {
-	const ZdmRel *rel = col->plan->rel;
-
-	if (col->typid != INT2OID && col->typid != INT4OID && col->typid != INT8OID)
-		return false;
-	if (list_length(zdm_plan_tree(col->plan)) > 1 &&
-		!(COMPAT_IDENTITY_RECURSES && rel->relkind == RELKIND_PARTITIONED_TABLE))
-		return false;
-	/* its position could not be set then */
-	if (zdm_plan_has_command(col->plan, AT_ChangeOwner))
-		return false;
-	return has_plain_options(col->identity);
+	return list_length(zdm_plan_tree(col->plan)) > 1 &&
+		!(COMPAT_IDENTITY_RECURSES &&
+		  col->plan->rel->relkind == RELKIND_PARTITIONED_TABLE);
 }
 
-/* Do the children allow for a new column that is filled? */
+/* Has the table a primary key that the statement does not drop? */
+static bool
+keeps_primary_key(const ZdmPlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_constraints(plan->rel))
+	{
+		const ZdmConstraint *con = lfirst(lc);
+		ListCell   *lcmd;
+		bool		dropped = false;
+
+		foreach(lcmd, plan->dropped)
+			dropped |= ((const ZdmConstraint *) lfirst(lcmd))->oid == con->oid;
+		if (con->contype == CONSTRAINT_PRIMARY && !dropped)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does PostgreSQL find fault with the definition before it touches a row?
+ * Then it is to say so itself.
+ */
+static bool
+is_faulty(const ZdmNewColumn *col)
+{
+	bool		fills_itself = col->serial_type != NULL || col->identity != NULL;
+	ListCell   *lc;
+
+	if (col->identity != NULL &&
+		((col->typid != INT2OID && col->typid != INT4OID && col->typid != INT8OID) ||
+		 col->serial_type != NULL || identity_reaches_children(col)))
+		return true;
+	foreach(lc, col->def->constraints)
+	{
+		switch (((const Constraint *) lfirst(lc))->contype)
+		{
+			case CONSTR_DEFAULT:
+			case CONSTR_NULL:
+				if (fills_itself)
+					return true;
+				break;
+			case CONSTR_PRIMARY:
+				if (keeps_primary_key(col->plan))
+					return true;
+				break;
+			default:
+				break;
+		}
+	}
+	return false;
+}
+
+/* A foreign table cannot be filled from here. */
 static bool
 can_fill(const ZdmNewColumn *col)
 {
@@ -370,7 +418,6 @@ static bool
 can_plan(const ZdmNewColumn *col)
 {
 	bool		is_filled = col->is_volatile || col->serial_type != NULL || col->identity != NULL;
-	bool		has_default = false;
 	ListCell   *lc;
 
 	foreach(lc, col->def->constraints)
@@ -380,19 +427,18 @@ can_plan(const ZdmNewColumn *col)
 		if (con->contype == CONSTR_GENERATED &&
 			compat_generated_kind(con) == ATTRIBUTE_GENERATED_STORED)
 			return false;
-		has_default |= con->contype == CONSTR_DEFAULT;
 	}
 	/* one index would do for both keys; PostgreSQL sees to that */
-	if (col->keys > 1 || merges_with_child(col) ||
+	if (col->keys > 1 || merges_with_child(col) || drops_default(col) ||
 		!zdm_plan_keeps_columns(col->plan, list_make1(makeString(col->def->colname))))
 		return false;
-	/* PostgreSQL finds fault with these */
-	if ((col->needs_not_null && col->is_nullable_by_word) || drops_default(col) ||
-		(has_default && (col->serial_type != NULL || col->identity != NULL)))
+	if (col->needs_not_null && col->is_nullable_by_word)
 		return false;
 	if (is_filled && !can_fill(col))
 		return false;
-	if (col->identity != NULL && !can_plan_identity(col))
+	/* the position of the sequence could not be set by another owner */
+	if (col->identity != NULL &&
+		(!has_plain_options(col->identity) || zdm_plan_has_command(col->plan, AT_ChangeOwner)))
 		return false;
 	return !ddl_domain_has_constraints(col->typid);
 }
@@ -446,7 +492,11 @@ zdm_plan_add_column(ZdmPlan *plan, const AlterTableCmd *cmd, bool is_hazardous)
 	if (plan->columns_are_final)
 		return !is_hazardous && take_over(plan, cmd, true);
 
-	if (!zdm_column_read(plan, cmd, &col) || !can_plan(&col))
+	if (!zdm_column_read(plan, cmd, &col))
+		return false;
+	if (is_faulty(&col))
+		return take_over(plan, cmd, false);
+	if (!can_plan(&col))
 		return false;
 	if (col.needs_not_null && !col.is_default_free && !plan_not_null(&col))
 		return false;
