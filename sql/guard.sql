@@ -8,11 +8,12 @@ CREATE TABLE "Mixed ""Case""" ("Col umn" int);
 INSERT INTO "Mixed ""Case""" SELECT g FROM generate_series(1, 1000) g;
 SET client_min_messages = notice;
 
--- a lock hazard is refused, wherever the statement comes from
-CREATE INDEX big_a ON big (a);
-CREATE INDEX ON "Mixed ""Case""" ("Col umn");
+-- a lock hazard that has no safe form is refused
+ALTER TABLE big ALTER COLUMN a TYPE bigint;
 \set VERBOSITY sqlstate
-CREATE INDEX big_a ON big (a);
+VACUUM FULL big;
+CLUSTER big USING big_pkey;
+-- so is one that has, where its steps cannot commit
 BEGIN;
 CREATE INDEX big_a ON big (a);
 ROLLBACK;
@@ -22,15 +23,18 @@ SELECT make_index();
 CREATE PROCEDURE make_index_too() LANGUAGE plpgsql AS 'BEGIN COMMIT; CREATE INDEX big_a ON guard_test.big (a); END';
 CALL make_index_too();
 SELECT 1 \; CREATE INDEX big_a ON big (a);
-ALTER TABLE big ALTER COLUMN a TYPE bigint;
-ALTER TABLE big ADD COLUMN c serial;
-ALTER TABLE big ADD CONSTRAINT big_a_positive CHECK (a > 0);
-ALTER TABLE big ADD UNIQUE (a);
-ALTER TABLE big ADD FOREIGN KEY (a) REFERENCES big;
-ALTER TABLE big ALTER COLUMN a SET NOT NULL;
-VACUUM FULL big;
-CLUSTER big USING big_pkey;
-REINDEX TABLE big;
+BEGIN \; ALTER TABLE big ADD COLUMN c serial;
+ROLLBACK;
+BEGIN \; ALTER TABLE big ADD CONSTRAINT big_a_positive CHECK (a > 0);
+ROLLBACK;
+BEGIN \; ALTER TABLE big ADD UNIQUE (a);
+ROLLBACK;
+BEGIN \; ALTER TABLE big ADD FOREIGN KEY (a) REFERENCES big;
+ROLLBACK;
+BEGIN \; ALTER TABLE big ALTER COLUMN a SET NOT NULL;
+ROLLBACK;
+BEGIN \; REINDEX TABLE big;
+ROLLBACK;
 \set VERBOSITY default
 SELECT count(*) FROM pg_index WHERE indrelid = 'big'::regclass;
 -- where the safe form has to run
@@ -45,6 +49,43 @@ EXCEPTION WHEN SQLSTATE 'ZDM01' THEN
 	RAISE NOTICE 'caught: %', SQLERRM;
 END
 $$;
+
+-- alone and in autocommit it is carried out in its steps
+CREATE INDEX big_a ON big (a);
+CREATE INDEX ON "Mixed ""Case""" ("Col umn");
+ALTER TABLE big ADD CONSTRAINT big_positive CHECK (id > 0), ADD CONSTRAINT big_key UNIQUE (a, id);
+\d big
+SELECT step, phase, sql, undo_sql, lock_mode, state, pid, done, waits_for FROM zdm_steps
+WHERE statement_id = (SELECT max(id) FROM zdm_history) ORDER BY step;
+-- with the error of the plain statement, and nothing left
+ALTER TABLE big ADD CONSTRAINT big_few CHECK (id < 500), ADD UNIQUE (b);
+UPDATE big SET b = 'y' WHERE id = 1;
+ALTER TABLE big ADD COLUMN d int UNIQUE, ADD UNIQUE (b);
+ALTER TABLE "Mixed ""Case""" ADD COLUMN "Second" float8 DEFAULT random() CHECK ("Second" > 10);
+\d big
+\d "Mixed ""Case"""
+SELECT count(*) FROM zdm.step WHERE state <> 'done';
+SELECT count(*) FROM zdm.made;
+SELECT decision, rules, sql FROM zdm_history ORDER BY id DESC LIMIT 1;
+-- not in a read-only session
+SET default_transaction_read_only = on;
+CREATE INDEX big_b ON big (b);
+RESET default_transaction_read_only;
+SET default_transaction_isolation = 'serializable';
+CREATE TABLE spare AS SELECT g FROM generate_series(1, 1000) g;
+ALTER TABLE spare ADD COLUMN d uuid DEFAULT gen_random_uuid();
+SELECT count(DISTINCT d), current_setting('transaction_isolation') FROM spare;
+RESET default_transaction_isolation;
+-- nothing to recover
+CALL zdm_run();
+CALL zdm_run('none of that name');
+BEGIN;
+CALL zdm_run();
+ROLLBACK;
+DO 'BEGIN CALL zdm_run(); END';
+ALTER TABLE big DROP CONSTRAINT big_positive, DROP CONSTRAINT big_key;
+DROP INDEX big_a;
+DROP INDEX "Mixed ""Case""_Col umn_idx";
 
 -- the safe forms run
 CREATE INDEX CONCURRENTLY big_a ON big (a);
@@ -99,8 +140,8 @@ BEGIN;
 SET LOCAL zdm.allow = 'create_index, drop_index';
 CREATE INDEX big_allowed ON big (a);
 COMMIT;
-DROP INDEX big_allowed;
 SELECT decision, rules, sql, role = current_user AS mine, application FROM zdm_history ORDER BY id DESC LIMIT 1;
+DROP INDEX big_allowed;
 
 -- nonsense
 SET zdm.mode = 'nonsense';
