@@ -59,8 +59,8 @@ add_reindex(ZdmPlan *plan, const ReindexStmt *stmt, const char *kind, const char
 }
 
 /*
- * CONCURRENTLY leaves out two kinds of indexes: invalid ones, unless they are
- * named, and those of exclusion constraints.  False for the latter.
+ * One index by itself.  That of an exclusion constraint can only be rebuilt
+ * under a lock, so where the table is not small there is no plan.
  */
 static bool
 reindex_index(ZdmPlan *plan, const ReindexStmt *stmt, Oid indexoid)
@@ -68,16 +68,31 @@ reindex_index(ZdmPlan *plan, const ReindexStmt *stmt, Oid indexoid)
 	ZdmDdl		scratch = *plan->ddl;
 	ZdmRel	   *index = ddl_rel_by_oid(&scratch, indexoid);
 	ZdmIndex   *facts = ddl_index(indexoid);
+	ZdmRel	   *table = index ? ddl_index_table(&scratch, index) : NULL;
+	ZdmStep    *step;
 
-	if (index == NULL || facts == NULL || facts->is_exclusion)
+	if (table == NULL || facts == NULL)
 		return false;
-	add_reindex(plan, stmt, "INDEX", ddl_rel_qualified(index));
+	if (!facts->is_exclusion)
+	{
+		add_reindex(plan, stmt, "INDEX", ddl_rel_qualified(index));
+		return true;
+	}
+	if (!ddl_rel_is_small(&scratch, table))
+		return false;
+	step = zdm_plan_step(plan, ZDM_PASS_KEY, "REINDEX %sINDEX %s", reindex_options(stmt),
+						 ddl_rel_qualified(index));
+	step->kind = ZDM_STEP_BRIEF;
+	step->lock_mode = AccessExclusiveLock;
 	return true;
 }
 
-/* The invalid ones of a table, each by itself, so that then all are rebuilt. */
+/*
+ * The indexes of a table that CONCURRENTLY leaves out: invalid ones, unless
+ * they are named, and those of exclusion constraints.
+ */
 static bool
-reindex_invalid(ZdmPlan *plan, const ReindexStmt *stmt, ZdmRel *table)
+reindex_left_out(ZdmPlan *plan, const ReindexStmt *stmt, ZdmRel *table)
 {
 	ListCell   *lc;
 
@@ -85,8 +100,8 @@ reindex_invalid(ZdmPlan *plan, const ReindexStmt *stmt, ZdmRel *table)
 	{
 		ZdmIndex   *index = lfirst(lc);
 
-		if (index->is_exclusion ||
-			(!index->is_valid && !reindex_index(plan, stmt, index->indexoid)))
+		if ((index->is_exclusion || !index->is_valid) &&
+			!reindex_index(plan, stmt, index->indexoid))
 			return false;
 	}
 	return true;
@@ -96,7 +111,7 @@ static bool
 reindex_table(ZdmPlan *plan, const ReindexStmt *stmt, ZdmRel *table)
 {
 	zdm_plan_target(plan, table);
-	if (!reindex_invalid(plan, stmt, table))
+	if (!reindex_left_out(plan, stmt, table))
 		return false;
 	add_reindex(plan, stmt, "TABLE", ddl_rel_qualified(table));
 	return true;

@@ -101,7 +101,7 @@ detach_partition(const ZdmDdl *ddl, const ZdmHazard *hazard)
 						ddl_rel_qualified(hazard->rel));
 	if (hazard->cap < ZDM_SEVERITY_ERROR)
 		return pstrdup("There is no concurrent form of it while there is a default partition; zdm bounds the wait for its locks.");
-	return psprintf("Complete first what an interrupted DETACH PARTITION CONCURRENTLY has left of another partition of %s, with DETACH PARTITION ... FINALIZE.",
+	return psprintf("Complete first what an interrupted DETACH PARTITION CONCURRENTLY has left, with DETACH PARTITION ... FINALIZE, and drop the foreign keys that reference %s.",
 					ddl_rel_qualified(parent));
 }
 
