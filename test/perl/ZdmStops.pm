@@ -7,7 +7,8 @@
 # plan, at their start and at their end, and functions used by the fixture
 # count too, so that there are stops in the middle of an index build, of a
 # validation and of a backfill.  A session whose setting stops.at names a
-# number sleeps when the count reaches it.  The counter is a temporary
+# number waits when the count reaches it, until there is a row in stops.go; or
+# cancels itself, if that is what its setting stops.how says.  The counter is a temporary
 # sequence: it does not roll back, and it assigns no transaction id.
 #
 # Each plan has a database of its own, since CONCURRENTLY waits for the old
@@ -81,7 +82,13 @@ BEGIN
 		RETURN;
 	END IF;
 	n := nextval('pg_temp.stops_event');
-	IF n = ANY (at::bigint[]) THEN
+	IF n <> ALL (at::bigint[]) THEN
+		RETURN;
+	END IF;
+	IF current_setting('stops.how', true) = 'cancel' THEN
+		PERFORM pg_cancel_backend(pg_backend_pid());
+		PERFORM pg_sleep(60);
+	ELSE
 		PERFORM set_config('application_name', 'stopped at ' || n, false);
 		WHILE NOT EXISTS (SELECT FROM stops.go) LOOP
 			PERFORM pg_sleep(0.05);
@@ -102,6 +109,22 @@ END $$;
 CREATE FUNCTION stops.on_event() RETURNS event_trigger LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM stops.tick();
+END $$;
+
+-- the state of the fixture, and how the one of now differs
+CREATE TABLE stops.before (line text);
+CREATE FUNCTION stops.remember() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM stops.before;
+	INSERT INTO stops.before SELECT stops.state();
+END $$;
+CREATE FUNCTION stops.differences() RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	CREATE TEMP TABLE IF NOT EXISTS stops_now (line text);
+	DELETE FROM stops_now;
+	INSERT INTO stops_now SELECT stops.state();
+	RETURN QUERY SELECT '- ' || line FROM stops.before EXCEPT SELECT '- ' || line FROM stops_now;
+	RETURN QUERY SELECT '+ ' || line FROM stops_now EXCEPT SELECT '+ ' || line FROM stops.before;
 END $$;
 
 -- everything in the catalog that a user can see of schema public, by name
@@ -177,7 +200,15 @@ BEGIN
 END $$;
 SQL
 
-our $fixture = <<'SQL';
+my $fixture_of_q = <<'SQL';
+CREATE TABLE q (k int, x int) PARTITION BY LIST (k);
+CREATE TABLE q_1 PARTITION OF q FOR VALUES IN (1);
+CREATE TABLE q_2 PARTITION OF q FOR VALUES IN (2);
+ALTER TABLE q ADD CHECK (x < 100);
+CREATE INDEX q_x ON q (x);
+INSERT INTO q VALUES (1, 1), (2, 2);
+SQL
+our $fixture = <<"SQL";
 CREATE TABLE other (id int PRIMARY KEY, note text);
 INSERT INTO other SELECT g, 'note' FROM generate_series(1, 9) g;
 CREATE TABLE t (id int PRIMARY KEY, a int, b int, c text, o int);
@@ -198,12 +229,7 @@ CREATE INDEX p_f ON p (stops.same(x));
 INSERT INTO p SELECT k, k, k FROM unnest('{1, 2, 3, 9}'::int[]) k;
 CREATE TABLE p_new (k int, x int, o int);
 INSERT INTO p_new VALUES (5, 5, 5);
-CREATE TABLE q (k int, x int) PARTITION BY LIST (k);
-CREATE TABLE q_1 PARTITION OF q FOR VALUES IN (1);
-CREATE TABLE q_2 PARTITION OF q FOR VALUES IN (2);
-ALTER TABLE q ADD CHECK (x < 100);
-CREATE INDEX q_x ON q (x);
-INSERT INTO q VALUES (1, 1), (2, 2);
+$fixture_of_q
 CREATE TABLE q_new (k int, x int, CHECK (x < 100));
 INSERT INTO q_new VALUES (5, 5);
 CREATE MATERIALIZED VIEW mv AS SELECT id, a, stops.value() AS value FROM t;
@@ -220,6 +246,14 @@ sub stop_at
 	my (@stops) = @_;
 	return "CREATE TEMP SEQUENCE stops_event;\nSET stops.at = '{" . join(',', @stops) . "}';\n";
 }
+
+# What makes the fixture anew that a statement has taken away which cannot be
+# taken back any more: like the server's own DROP INDEX CONCURRENTLY and DETACH
+# CONCURRENTLY it goes on to its end.
+our %restore = (
+	drop_index => 'CREATE INDEX IF NOT EXISTS t_b ON t (b);',
+	drop_two_indexes => 'CREATE INDEX IF NOT EXISTS t_b ON t (b); CREATE INDEX IF NOT EXISTS t_c ON t (c);',
+	detach => "DROP TABLE q; DROP TABLE IF EXISTS q_1;\n$fixture_of_q");
 
 our $triggers = <<'SQL';
 CREATE EVENT TRIGGER stops_start ON ddl_command_start EXECUTE FUNCTION stops.on_event();
@@ -248,7 +282,7 @@ $conf
 CONF
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE DATABASE fixture');
-	$node->safe_psql('fixture', "SET zdm.mode = off; CREATE EXTENSION zdm; $stops $fixture $triggers");
+	$node->safe_psql('fixture', "SET zdm.mode = off; CREATE EXTENSION zdm; $stops $fixture $triggers SELECT stops.remember()");
 	return $node;
 }
 
@@ -271,7 +305,7 @@ sub start_script
 {
 	my ($node, $dbname, $script, %options) = @_;
 	my $file = PostgreSQL::Test::Utils::tempdir() . '/script';
-	my $self = { output => "$file.out" };
+	my $self = { output => "$file.out", errors => "$file.err" };
 
 	append_to_file($file, "$script\n\\echo finished\n");
 	local $ENV{PGAPPNAME} = $options{application_name} // 'client';
@@ -279,7 +313,7 @@ sub start_script
 	$connstr .= " user=$options{user}" if $options{user};
 	$self->{run} = IPC::Run::start(
 		[ 'psql', '-X', '-q', '-A', '-t', '-d', $connstr, '-v', 'VERBOSITY=verbose', '-f', $file ],
-		'>', $self->{output}, '2>&1');
+		'>', $self->{output}, '2>', $self->{errors});
 	return bless $self, 'ZdmStops::Script';
 }
 
@@ -340,11 +374,17 @@ sub output
 	return slurp_file($self->{output});
 }
 
+sub errors
+{
+	my ($self) = @_;
+	return slurp_file($self->{errors});
+}
+
 # Is the script through, or its connection lost?
 sub finished
 {
 	my ($self) = @_;
-	return $self->output =~ /^finished$|connection to server was lost|terminating connection/m;
+	return $self->output =~ /^finished$/m || $self->errors =~ /connection to server was lost/;
 }
 
 # Wait for its end and return the output.

@@ -109,12 +109,16 @@ sub wait_for_stops
 
 sub kill_one
 {
+	my (@victims) = @_;
 	my $pid = $node->safe_psql('postgres',
 		"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^(client|stopped)' ORDER BY random() LIMIT 1");
 
 	return if $pid eq '';
 	kill 'KILL', $pid;
-	usleep(100_000);
+	foreach my $victim (@victims)
+	{
+		usleep(20_000) until $victim->finished;
+	}
 	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
 	return;
 }
@@ -218,14 +222,13 @@ foreach my $way (
 		}
 		if ($stopped > 0)
 		{
-			&$crash();
+			&$crash(@victims);
 			$crashes++;
 		}
-		my @outputs = map { $_->finish } @victims;
 		foreach my $i (0 .. $#dbnames)
 		{
-			push @{ $failures{ $dbnames[$i] } }, "stop $stop was not reached: $outputs[$i]"
-				if !$cancel && $outputs[$i] =~ /^finished/m;
+			push @{ $failures{ $dbnames[$i] } }, "stop $stop was not reached: " . $victims[$i]->errors
+				if $victims[$i]->finish =~ /^finished/m && !$cancel;
 		}
 		clean_up("stop $stop", @dbnames);
 	}
@@ -257,7 +260,7 @@ foreach my $blocker (@blockers)
 		last if count_sessions("application_name = 'client' AND wait_event_type IN ('Lock', 'Extension')") >= $open;
 		usleep(50_000);
 	}
-	kill_one();
+	kill_one(@victims, @blockers);
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'blocker'");
 	$_->finish foreach @victims, @blockers;
 	clean_up($what, @names);
@@ -273,7 +276,7 @@ foreach my $round (1 .. 4)
 	my $delay = int(rand(500_000));
 
 	usleep($delay);
-	$round % 2 ? kill_one() : stop_server();
+	$round % 2 ? kill_one(@victims) : stop_server();
 	$_->finish foreach @victims;
 	clean_up("after $delay microseconds", @names);
 }
