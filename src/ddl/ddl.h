@@ -367,6 +367,7 @@ extern bool ddl_is_read_for_bounds(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *rel,
 								   PartitionBoundSpec *bound, bool is_default);
 extern char *ddl_bounds_condition(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *rel,
 								  PartitionBoundSpec *bound, bool is_default);
+extern bool ddl_bound_calls_function(PartitionBoundSpec *bound);
 extern void ddl_check_overlap(ZdmDdl *ddl, ZdmRel *parent, const char *name,
 							  PartitionBoundSpec *bound);
 extern char *ddl_expression_text(Relation rel, Node *expr);

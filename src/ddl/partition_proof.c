@@ -205,8 +205,9 @@ is_read_for(ZdmDdl *ddl, ZdmRel *zrel, Relation rel, List *constraint)
 	return result;
 }
 
-static bool
-bound_calls_function(PartitionBoundSpec *bound)
+/* Such a bound is not evaluated, so nothing is known of what it says. */
+bool
+ddl_bound_calls_function(PartitionBoundSpec *bound)
 {
 	return calls_function((Node *) bound->listdatums, NULL) ||
 		calls_function((Node *) bound->lowerdatums, NULL) ||
@@ -224,7 +225,7 @@ constraint_of_bounds(ZdmDdl *ddl, Relation parent, PartitionBoundSpec *bound, Li
 	ParseState *pstate;
 
 	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
-		bound_calls_function(bound))
+		ddl_bound_calls_function(bound))
 		return false;
 	pstate = ddl_parsestate(ddl);
 	bound = transformPartitionBound(pstate, parent, copyObject(bound));
@@ -370,7 +371,7 @@ ddl_check_overlap(ZdmDdl *ddl, ZdmRel *parent, const char *name, PartitionBoundS
 
 	if (!RelationIsValid(rel))
 		return;
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !bound_calls_function(bound))
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !ddl_bound_calls_function(bound))
 	{
 		pstate = ddl_parsestate(ddl);
 		check_new_partition_bound(pstrdup(name), rel,

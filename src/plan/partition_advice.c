@@ -53,7 +53,29 @@ attach_with_foreign_key(const ZdmHazard *hazard)
 					name != NULL ? name : "?", ddl_rel_qualified(hazard->rel));
 }
 
-/* Asked where there is no plan: bounds that call functions, hash of text, ... */
+/*
+ * Where there is no plan: if not for another reason than the bounds, since a
+ * function in them may come to anything, or since for a hash of text, or a key
+ * whose collation is not its column's, no CHECK is a proof to the server.
+ */
+static char *
+bounds_without_plan(const ZdmDdl *ddl, const ZdmHazard *hazard, PartitionBoundSpec *bound,
+					bool is_default)
+{
+	ZdmDdl		scratch = *ddl;
+	ZdmRel	   *parent = statement_parent(&scratch);
+	char	   *condition = NULL;
+
+	if (parent != NULL && OidIsValid(parent->relid))
+		condition = ddl_bounds_condition(&scratch, parent, hazard->rel, bound, is_default);
+	if (condition != NULL)
+		return psprintf("Prove the bounds before it, with a constraint that goes afterwards, and validate that: ALTER TABLE %s ADD CHECK (%s) NOT VALID;",
+						ddl_rel_qualified(hazard->rel), condition);
+	return pstrdup(ddl_bound_calls_function(bound) ?
+				   "Write the bounds as constants." :
+				   "No CHECK constraint spares the reading with these bounds: attach the partition while it is empty, and move the rows into it in small batches.");
+}
+
 static char *
 attach_partition(const ZdmDdl *ddl, const ZdmHazard *hazard)
 {
@@ -66,10 +88,8 @@ attach_partition(const ZdmDdl *ddl, const ZdmHazard *hazard)
 		return attach_with_foreign_key(hazard);
 	if (hazard->subject.objectId != hazard->rel->relid)
 		return attach_with_index(hazard);
-	return psprintf("Write the bounds as constants. Or add to %s a CHECK constraint that %s them, with NOT VALID, and validate it before attaching.",
-					ddl_rel_qualified(hazard->rel),
-					child != NULL && child->relid == hazard->rel->relid ?
-					"repeats" : "excludes");
+	return bounds_without_plan(ddl, hazard, attach->bound,
+							   child == NULL || child->relid != hazard->rel->relid);
 }
 
 static char *
@@ -81,8 +101,7 @@ create_partition_of(const ZdmDdl *ddl, const ZdmHazard *hazard)
 												   stmt->relation->relname);
 
 	if (hazard->cap == ZDM_SEVERITY_ERROR)
-		return psprintf("Write the bounds as constants. Or add to %s a CHECK constraint that excludes them, with NOT VALID, and validate it before.",
-						ddl_rel_qualified(hazard->rel));
+		return bounds_without_plan(ddl, hazard, stmt->partbound, true);
 	if (IsA(hazard->node, CreateForeignTableStmt))
 		return psprintf("Create %s with the columns of %s but without PARTITION OF, then attach it: ATTACH PARTITION lets reads and writes of %s go on.",
 						child, hazard->name, hazard->name);
