@@ -13,7 +13,7 @@ CREATE ROLE zdm_tap_deployer;
 SELECT is(extnamespace::regnamespace::text, 'public', 'the functions are in the schema of CREATE EXTENSION')
 	FROM pg_extension WHERE extname = 'zdm';
 SELECT has_schema('zdm');
-SELECT tables_are('zdm', ARRAY['window', 'object', 'statement', 'step'], 'the tables are in schema zdm');
+SELECT tables_are('zdm', ARRAY['window', 'object', 'statement', 'step', 'made'], 'the tables are in schema zdm');
 -- pg_available_extensions does not list what a private folder holds
 \set default_version `sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" zdm.control`
 SELECT is(extversion, :'default_version', 'the installed version is the default one')
@@ -38,6 +38,8 @@ SELECT is(pg_temp.signature('zdm_explain(text)'),
 	'statement text -> TABLE(step integer, phase text, sql text, lock_mode text, note text)', 'zdm_explain');
 SELECT is(pg_temp.signature('zdm_rules()'),
 	' -> TABLE(rule text, class text, severity text, description text)', 'zdm_rules');
+SELECT is(pg_get_function_arguments('zdm_run(text)'::regprocedure), 'IN name text DEFAULT NULL::text', 'zdm_run');
+SELECT is_procedure('zdm_run', ARRAY['text']);
 SELECT is((SELECT count(*) FROM pg_proc WHERE proname = p.proname), 1::bigint, p.proname || ' is not overloaded')
 	FROM pg_proc p WHERE proname ~ '^zdm_' ORDER BY proname;
 
@@ -97,6 +99,11 @@ SELECT table_privs_are('zdm', relname, 'zdm_tap_deployer', '{}'::text[])
 	FROM pg_class WHERE relnamespace = 'zdm'::regnamespace AND relkind = 'r' ORDER BY relname;
 SELECT is_empty('SELECT c.oid FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relnamespace = ''zdm''::regnamespace AND has_sequence_privilege(''zdm_tap_deployer'', s.seqrelid, ''USAGE, SELECT, UPDATE'')',
 	'nobody else may use the sequences');
+SELECT columns_are('public', 'zdm_steps', ARRAY['id', 'statement_id', 'window_name', 'role', 'step', 'phase', 'sql',
+	'undo_sql', 'lock_mode', 'state', 'pid', 'done', 'total', 'rate', 'eta', 'waits_for', 'attempts', 'last_error'],
+	'columns of zdm_steps');
+SELECT table_privs_are('public', 'zdm_steps', 'zdm_tap_nobody', '{}'::text[]);
+SELECT table_privs_are('public', 'zdm_steps', 'pg_read_all_stats', ARRAY['SELECT']);
 SELECT table_privs_are('public', 'zdm_windows', 'zdm_tap_nobody', ARRAY['SELECT']);
 SELECT table_privs_are('public', 'zdm_history', 'zdm_tap_nobody', '{}'::text[]);
 SELECT table_privs_are('public', 'zdm_history', 'pg_read_all_stats', ARRAY['SELECT']);
