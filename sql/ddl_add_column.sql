@@ -129,7 +129,7 @@ ALTER TABLE t ADD COLUMN z positive DEFAULT 1
 ALTER TABLE t ADD COLUMN z int DEFAULT 1 NOT NULL CHECK (z > 0)
 ALTER TABLE t ADD COLUMN z json
 $$) WHERE rule LIKE 'add_column%';
-SELECT regexp_replace(hint, 'ADD CONSTRAINT.*(ALTER SEQUENCE)', '... \1')
+SELECT regexp_replace(hint, 'ADD CONSTRAINT.*', '...')
 FROM zdm_check('ALTER TABLE t ADD COLUMN z bigserial') WHERE rule LIKE 'add_column%';
 SELECT hint = CASE WHEN current_setting('server_version_num')::int >= 180000
 	THEN 'ALTER TABLE ddl_add_column.t ADD COLUMN z integer; /* when every row has a value and no client of the old version is left: */ ALTER TABLE ddl_add_column.t ADD CONSTRAINT t_z_not_null NOT NULL z NOT VALID; ALTER TABLE ddl_add_column.t VALIDATE CONSTRAINT t_z_not_null;'
@@ -148,14 +148,24 @@ ALTER TABLE t ADD COLUMN z2 int NOT NULL DEFAULT 1;
 ALTER TABLE t ALTER COLUMN z2 DROP DEFAULT;
 $$);
 
--- the hook: refused with SQLSTATE ZDM01, or run
+-- the hook: in a transaction block refused with SQLSTATE ZDM01, or run
 \set VERBOSITY sqlstate
+BEGIN;
 ALTER TABLE t ADD COLUMN z serial;
+ROLLBACK;
 \set VERBOSITY default
+BEGIN;
 ALTER TABLE t ADD COLUMN z float DEFAULT random();
+ROLLBACK;
 \set VERBOSITY terse
+BEGIN;
 ALTER TABLE a_name_that_is_sixty_three_bytes_long_which_is_the_longest_ther ADD COLUMN z serial;
+ROLLBACK;
+BEGIN;
 ALTER TABLE t ADD COLUMN z int CHECK (z > 0);
+ROLLBACK;
+-- what has no plan is refused anywhere
+ALTER TABLE t ADD COLUMN z positive;
 ALTER TABLE t ADD COLUMN z int NOT NULL DEFAULT 5;
 ALTER TABLE t ADD COLUMN y timestamptz DEFAULT now();
 ALTER TABLE empty_table ADD COLUMN z serial;
@@ -165,7 +175,9 @@ CREATE TABLE made_here (id int);
 INSERT INTO made_here VALUES (1);
 ALTER TABLE made_here ADD COLUMN z serial;
 COMMIT;
+BEGIN;
 ALTER TABLE made_here ADD COLUMN y serial;
+ROLLBACK;
 
 -- in a window
 SELECT zdm_begin_window('columns') > 0 AS open;
