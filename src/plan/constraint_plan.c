@@ -83,12 +83,8 @@ names_column(List *columns, const char *name)
 	return false;
 }
 
-/*
- * What concerns a column that the statement drops or alters is not done ahead
- * of that.
- */
-bool
-zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns)
+static bool
+keeps_columns(const ZdmPlan *plan, List *columns, bool types_may_change)
 {
 	ListCell   *lc;
 
@@ -98,8 +94,11 @@ zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns)
 
 		switch (cmd->subtype)
 		{
-			case AT_DropColumn:
 			case AT_AlterColumnType:
+				if (!types_may_change && names_column(columns, cmd->name))
+					return false;
+				break;
+			case AT_DropColumn:
 			case AT_DropNotNull:
 			case COMPAT_AT_EXPRESSION:
 				if (names_column(columns, cmd->name))
@@ -110,6 +109,16 @@ zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns)
 		}
 	}
 	return true;
+}
+
+/*
+ * What concerns a column that the statement drops or alters is not done ahead
+ * of that.
+ */
+bool
+zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns)
+{
+	return keeps_columns(plan, columns, false);
 }
 
 bool
@@ -144,15 +153,10 @@ unvalidated_not_null(ZdmRel *rel, const char *column)
 	return NULL;
 }
 
-/*
- * A constraint that is NOT VALID, validated in a transaction of its own.
- * Returns the step that validates.
- */
-static ZdmStep *
-add_and_validate(ZdmPlan *plan, ZdmPass pass, const char *name, const char *definition)
+ZdmStep *
+zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter, const char *name,
+				   const char *definition)
 {
-	const char *alter = zdm_plan_alter(plan);
-
 	zdm_plan_step(plan, pass, "%s ADD CONSTRAINT %s %s NOT VALID",
 				  alter, quote_identifier(name), definition);
 	return zdm_plan_step(plan, pass, "%s VALIDATE CONSTRAINT %s",
@@ -176,9 +180,9 @@ add_not_null_constraint(ZdmPlan *plan, const char *column, const char *name, boo
 	}
 	if (name == NULL)
 		name = zdm_plan_choose_name(plan, plan->rel, column, "not_null");
-	(void) add_and_validate(plan, ZDM_PASS_CHECK, name,
-					 psprintf("NOT NULL %s%s", quote_identifier(column),
-							  no_inherit ? " NO INHERIT" : ""));
+	(void) zdm_plan_validated(plan, ZDM_PASS_CHECK, zdm_plan_alter(plan), name,
+							  psprintf("NOT NULL %s%s", quote_identifier(column),
+									   no_inherit ? " NO INHERIT" : ""));
 	return true;
 }
 
@@ -195,9 +199,9 @@ add_not_null_check(ZdmPlan *plan, const char *column, bool no_inherit)
 	const char *name = zdm_plan_spare_name(plan, column, "not_null");
 	ZdmStep    *step;
 
-	step = add_and_validate(plan, ZDM_PASS_CHECK, name,
-							psprintf("CHECK (%s IS NOT NULL)%s", quoted,
-									 no_inherit ? " NO INHERIT" : ""));
+	step = zdm_plan_validated(plan, ZDM_PASS_CHECK, alter, name,
+							  psprintf("CHECK (%s IS NOT NULL)%s", quoted,
+									   no_inherit ? " NO INHERIT" : ""));
 	step->null_column = column;
 	step->null_table = plan->rel->relname;
 	zdm_plan_before_final(plan, "%s ALTER COLUMN %s SET NOT NULL", alter, quoted);
@@ -212,7 +216,7 @@ zdm_plan_not_null(ZdmPlan *plan, const char *column)
 
 	ListCell   *lc;
 
-	if (!zdm_plan_keeps_columns(plan, list_make1(makeString(unconstify(char *, column)))))
+	if (!keeps_columns(plan, list_make1(makeString(unconstify(char *, column))), true))
 		return false;
 	foreach(lc, plan->not_null)
 	{
@@ -248,29 +252,26 @@ set_not_null(ZdmPlan *plan, const ZdmHazard *hazard)
 }
 
 /*
- * What PostgreSQL merges with a constraint of the same name: one of the table
- * itself that is inherited, without reading a row; those of children, which
- * have to be valid.  Elsewhere the first step raises the error.
+ * Does PostgreSQL merge the constraint with one of the same name, inherited by
+ * the table, without reading a row; or find at once that it cannot merge it
+ * with a child's, which is not valid?
  */
 static bool
-merges(const ZdmPlan *plan, const char *name, bool *into_table)
+reads_nothing(const ZdmPlan *plan, const char *name)
 {
 	ListCell   *lc;
 
-	*into_table = false;
 	foreach(lc, zdm_plan_tree(plan))
 	{
 		ZdmRel	   *rel = lfirst(lc);
 		ZdmConstraint *con = ddl_constraint(rel, name);
 
-		if (con == NULL || list_member_ptr(plan->dropped, con))
+		if (con == NULL || zdm_plan_replaces(plan, name))
 			continue;
-		if (rel->relid == plan->rel->relid)
-			*into_table = con->is_inherited;
-		else if (!con->is_valid)
-			return false;
+		if (rel->relid == plan->rel->relid ? con->is_inherited : !con->is_valid)
+			return true;
 	}
-	return true;
+	return false;
 }
 
 bool
@@ -280,7 +281,6 @@ zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression)
 	const char *made_as = name;
 	const char *definition = psprintf("CHECK %s%s", expression,
 									  con->is_no_inherit ? " NO INHERIT" : "");
-	bool		into_table;
 
 	if (!zdm_plan_keeps_columns(plan, ddl_check_columns(con->raw_expr)))
 		return false;
@@ -290,14 +290,12 @@ zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression)
 		zdm_plan_after_final(plan, "%s RENAME CONSTRAINT %s TO %s", zdm_plan_alter(plan),
 							 quote_identifier(made_as), quote_identifier(name));
 	}
-	else if (!merges(plan, name, &into_table))
-		return false;
-	else if (into_table)
+	else if (reads_nothing(plan, name))
 	{
 		zdm_plan_final(plan, "ADD CONSTRAINT %s %s", quote_identifier(name), definition);
 		return true;
 	}
-	(void) add_and_validate(plan, ZDM_PASS_CHECK, made_as, definition);
+	(void) zdm_plan_validated(plan, ZDM_PASS_CHECK, zdm_plan_alter(plan), made_as, definition);
 	return true;
 }
 
@@ -318,16 +316,74 @@ command_of(const ZdmPlan *plan, const Node *con)
 }
 
 static bool
+add_check_command(ZdmPlan *plan, AlterTableCmd *cmd)
+{
+	char	   *expression;
+
+	expression = zdm_sql_parenthesis(zdm_sql_action(plan->ddl, (Node *) cmd), "check");
+	return expression != NULL &&
+		zdm_plan_check(plan, castNode(Constraint, cmd->def), expression);
+}
+
+static bool
 add_check(ZdmPlan *plan, const ZdmHazard *hazard)
 {
 	AlterTableCmd *cmd = command_of(plan, hazard->node);
-	char	   *expression;
 
-	if (cmd == NULL)
+	return cmd != NULL && add_check_command(plan, cmd);
+}
+
+/* Does the statement add the constraint NOT VALID and validate it? */
+bool
+zdm_plan_validates(const ZdmPlan *plan, const AlterTableCmd *add)
+{
+	const Constraint *con = castNode(Constraint, add->def);
+	ListCell   *lc;
+
+	if (!con->skip_validation || con->conname == NULL)
 		return false;
-	expression = zdm_sql_parenthesis(zdm_sql_action(plan->ddl, (Node *) cmd), "check");
-	return expression != NULL &&
-		zdm_plan_check(plan, castNode(Constraint, hazard->node), expression);
+	foreach(lc, commands_of(plan))
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_ValidateConstraint && strcmp(cmd->name, con->conname) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+zdm_plan_add_constraint(ZdmPlan *plan, AlterTableCmd *cmd)
+{
+	const Constraint *con = castNode(Constraint, cmd->def);
+
+	switch (con->contype)
+	{
+		case CONSTR_CHECK:
+			return add_check_command(plan, cmd);
+		case CONSTR_FOREIGN:
+			return zdm_plan_foreign_key(plan, con);
+		default:
+			return false;
+	}
+}
+
+/* Does the statement itself add the constraint that it validates? */
+static bool
+is_added_here(const ZdmPlan *plan, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, commands_of(plan))
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_AddConstraint &&
+			castNode(Constraint, cmd->def)->conname != NULL &&
+			strcmp(castNode(Constraint, cmd->def)->conname, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* VALIDATE CONSTRAINT beside commands that take a strong lock */
@@ -336,6 +392,8 @@ validate_while_locked(ZdmPlan *plan, const ZdmHazard *hazard)
 {
 	const AlterTableCmd *cmd = castNode(AlterTableCmd, hazard->node);
 
+	if (is_added_here(plan, cmd->name))
+		return true;			/* ADD has been planned with it */
 	if (ddl_constraint(plan->rel, cmd->name) == NULL || zdm_plan_replaces(plan, cmd->name))
 		return false;
 	zdm_plan_step(plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",

@@ -27,6 +27,26 @@ extern bool zdm_plan_keeps_columns(const ZdmPlan *plan, List *columns);
  */
 extern bool zdm_plan_replaces(const ZdmPlan *plan, const char *name);
 
+/* ADD CONSTRAINT ... NOT VALID of what the same statement validates */
+extern bool zdm_plan_validates(const ZdmPlan *plan, const AlterTableCmd *add);
+extern bool zdm_plan_add_constraint(ZdmPlan *plan, AlterTableCmd *cmd);
+
+/* Add it NOT VALID, and validate it; returns the latter step. */
+extern ZdmStep *zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter,
+								   const char *name, const char *definition);
+
+/* key_plan.c */
+extern void zdm_plan_build_key(ZdmPlan *plan, const ZdmRel *rel, const char *name,
+							   const Constraint *con);
+extern char *zdm_using_index_text(const Constraint *con, const char *name, const char *index);
+
+/* partitioned_constraint_plan.c: for the partitions of the plan's table */
+extern bool zdm_plan_lacks_partition_key(const ZdmRel *rel, const Constraint *con);
+extern bool zdm_plan_partition_keys(ZdmPlan *plan, const Constraint *con);
+extern bool zdm_plan_partition_foreign_keys(ZdmPlan *plan, const Constraint *con,
+											ZdmRel *target, const char *name,
+											const char *definition);
+
 /* key_plan.c, foreign_key_plan.c: planners */
 extern bool zdm_plan_add_key(ZdmPlan *plan, const ZdmHazard *hazard);
 extern bool zdm_plan_primary_key_index(ZdmPlan *plan, const ZdmHazard *hazard);

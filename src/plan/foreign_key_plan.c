@@ -60,38 +60,26 @@ foreign_key_text(const Constraint *con, const ZdmRel *target)
 	return buf.data;
 }
 
-static void
-add_and_validate(ZdmPlan *plan, const char *alter, const char *name, const char *definition)
-{
-	zdm_plan_step(plan, ZDM_PASS_FOREIGN_KEY, "%s ADD CONSTRAINT %s %s NOT VALID",
-				  alter, quote_identifier(name), definition);
-	zdm_plan_step(plan, ZDM_PASS_FOREIGN_KEY, "%s VALIDATE CONSTRAINT %s",
-				  alter, quote_identifier(name));
-}
-
 /*
- * Before 18 a partitioned table takes no foreign key that is NOT VALID; but
- * it adopts what its partitions have.
+ * Before 18 a foreign key on a partitioned table has a row of pg_constraint for
+ * each of its partitions, with a name of its own; those that reference it from
+ * a table with rows stay NOT VALID for ever if they once were.
  */
 static bool
-add_partitioned(ZdmPlan *plan, const char *name, const char *definition)
+reference_partitions(ZdmPlan *plan, ZdmRel *target, const char *columns)
 {
+	ZdmDdl		scratch = *plan->ddl;
 	ListCell   *lc;
 
-	foreach(lc, zdm_plan_tree(plan))
+	if (COMPAT_NOT_NULL_HAS_CONSTRAINT || target->relkind != RELKIND_PARTITIONED_TABLE)
+		return true;
+	if (plan->rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	foreach(lc, ddl_rel_tree(&scratch, target))
 	{
-		ZdmRel	   *leaf = lfirst(lc);
-
-		if (leaf->relkind == RELKIND_PARTITIONED_TABLE)
-			continue;
-		if (leaf->relkind != RELKIND_RELATION || ddl_constraint(leaf, name) != NULL)
-			return false;
-		zdm_plan_target(plan, leaf);
-		add_and_validate(plan, psprintf("ALTER TABLE %s", ddl_rel_qualified(leaf)),
-						 name, definition);
+		if (((ZdmRel *) lfirst(lc))->relid != target->relid)
+			(void) zdm_plan_choose_name(plan, plan->rel, columns, "fkey");
 	}
-	zdm_plan_step(plan, ZDM_PASS_FOREIGN_KEY, "%s ADD CONSTRAINT %s %s",
-				  zdm_plan_alter(plan), quote_identifier(name), definition);
 	return true;
 }
 
@@ -119,7 +107,7 @@ zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con)
 	const char *name = zdm_plan_name_constraint(plan, plan->rel, con);
 	char	   *definition;
 
-	if (target == NULL || drops_key(plan, target) ||
+	if (target == NULL || compat_is_temporal_key(con) || drops_key(plan, target) ||
 		!zdm_plan_keeps_columns(plan, con->fk_attrs) ||
 		(target->relid == plan->rel->relid && !zdm_plan_keeps_columns(plan, con->pk_attrs)))
 		return false;
@@ -135,9 +123,11 @@ zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con)
 							 quote_identifier(made_as), quote_identifier(name));
 		name = made_as;
 	}
+	if (!reference_partitions(plan, target, zdm_columns_in_name(con->fk_attrs)))
+		return false;
 	if (partitioned && !COMPAT_NOT_NULL_HAS_CONSTRAINT)
-		return add_partitioned(plan, name, definition);
-	add_and_validate(plan, zdm_plan_alter(plan), name, definition);
+		return zdm_plan_partition_foreign_keys(plan, con, target, name, definition);
+	(void) zdm_plan_validated(plan, ZDM_PASS_FOREIGN_KEY, zdm_plan_alter(plan), name, definition);
 	return true;
 }
 

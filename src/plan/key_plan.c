@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "commands/defrem.h"
 #include "plan/constraint_plan.h"
 #include "utils/builtins.h"
@@ -79,16 +80,16 @@ key_text(const Constraint *con)
 	return buf.data;
 }
 
-static char *
-using_index_text(const Constraint *con, const char *name, const char *index)
+char *
+zdm_using_index_text(const Constraint *con, const char *name, const char *index)
 {
 	return psprintf("ADD CONSTRAINT %s %s USING INDEX %s%s", quote_identifier(name),
 					con->contype == CONSTR_PRIMARY ? "PRIMARY KEY" : "UNIQUE",
 					quote_identifier(index), zdm_deferrable_text(con));
 }
 
-static void
-build_index(ZdmPlan *plan, const ZdmRel *rel, const char *name, const Constraint *con)
+void
+zdm_plan_build_key(ZdmPlan *plan, const ZdmRel *rel, const char *name, const Constraint *con)
 {
 	zdm_plan_step(plan, ZDM_PASS_KEY, "CREATE UNIQUE INDEX CONCURRENTLY %s ON %s %s",
 				  quote_identifier(name), ddl_rel_qualified(rel), index_text(con));
@@ -167,72 +168,32 @@ use_index_now(ZdmPlan *plan, const Constraint *con, const char *name)
 						 quote_identifier(lfirst(lc)));
 	}
 	zdm_plan_step(plan, ZDM_PASS_KEY, "%s%s %s", buf.data, zdm_plan_alter(plan),
-				  using_index_text(con, name, name));
+				  zdm_using_index_text(con, name, name));
 	return true;
 }
 
-/*
- * Has the partition a key that PostgreSQL would take for the parent's, or that
- * is in the way?
- */
+/* As the statement has it */
 static bool
-has_own_key(ZdmRel *leaf, const Constraint *con)
+add_plainly(ZdmPlan *plan, const Constraint *con, const char *name)
+{
+	zdm_plan_final(plan, "ADD CONSTRAINT %s %s", quote_identifier(name), key_text(con));
+	return true;
+}
+
+/* Does a second primary key fail, before any index is built? */
+static bool
+has_primary_key(const ZdmPlan *plan)
 {
 	ListCell   *lc;
 
-	foreach(lc, ddl_rel_indexes(leaf))
+	foreach(lc, ddl_rel_constraints(plan->rel))
 	{
-		const ZdmIndex *index = lfirst(lc);
-		ListCell   *lkey;
-		int			i = 0;
+		const ZdmConstraint *con = lfirst(lc);
 
-		if (!OidIsValid(index->constraint))
-			continue;
-		if (con->contype == CONSTR_PRIMARY && index->is_primary)
-			return true;
-		foreach(lkey, con->keys)
-		{
-			if (i >= index->nkeyatts ||
-				index->attnums[i] != get_attnum(leaf->relid, strVal(lfirst(lkey))))
-				break;
-			i++;
-		}
-		if (i == list_length(con->keys))
+		if (con->contype == CONSTRAINT_PRIMARY && !zdm_plan_replaces(plan, con->name))
 			return true;
 	}
 	return false;
-}
-
-/*
- * Indexes of the partitions, which the key of the partitioned table adopts.
- * That chooses the names of what it makes for partitioned partitions.
- */
-static bool
-add_partitioned_key(ZdmPlan *plan, const Constraint *con)
-{
-	Constraint	unnamed = *con;
-	ListCell   *lc;
-
-	unnamed.conname = NULL;
-	foreach(lc, zdm_plan_tree(plan))
-	{
-		ZdmRel	   *leaf = lfirst(lc);
-		char	   *name;
-
-		if (leaf->relkind == RELKIND_PARTITIONED_TABLE)
-			continue;
-		if (leaf->relkind == RELKIND_FOREIGN_TABLE || has_own_key(leaf, con))
-			return false;
-		name = zdm_plan_name_constraint(plan, leaf, &unnamed);
-		zdm_plan_target(plan, leaf);
-		build_index(plan, leaf, name, con);
-		zdm_plan_before_final(plan, "ALTER TABLE %s %s", ddl_rel_qualified(leaf),
-							  using_index_text(con, name, name));
-	}
-	zdm_plan_final(plan, "ADD %s%s%s",
-				   con->conname ? psprintf("CONSTRAINT %s", quote_identifier(con->conname)) : "",
-				   con->conname ? " " : "", key_text(con));
-	return true;
 }
 
 bool
@@ -245,19 +206,22 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 	if (compat_is_temporal_key(con) ||
 		!zdm_plan_keeps_columns(plan, list_concat_copy(con->keys, con->including)))
 		return false;
+	if ((con->contype == CONSTR_PRIMARY && has_primary_key(plan)) ||
+		zdm_plan_lacks_partition_key(plan->rel, con))
+		return add_plainly(plan, con, name);
 	if (con->contype == CONSTR_PRIMARY && !set_not_null(plan, con->keys))
 		return false;
 	if (plan->rel->relkind == RELKIND_PARTITIONED_TABLE)
-		return !needed && add_partitioned_key(plan, con);
+		return !needed && zdm_plan_partition_keys(plan, con) && add_plainly(plan, con, name);
 
 	if (zdm_plan_replaces(plan, name))
 		made_as = zdm_plan_spare_name(plan, name, "new");
 	if (needed && made_as != name)
 		return false;
-	build_index(plan, plan->rel, made_as, con);
+	zdm_plan_build_key(plan, plan->rel, made_as, con);
 	if (needed)
 		return use_index_now(plan, con, name);
-	zdm_plan_final(plan, "%s", using_index_text(con, name, made_as));
+	zdm_plan_final(plan, "%s", zdm_using_index_text(con, name, made_as));
 	return true;
 }
 
@@ -282,7 +246,7 @@ zdm_plan_primary_key_index(ZdmPlan *plan, const ZdmHazard *hazard)
 	index = ddl_rel(&scratch, &rv, true);
 	if (index == NULL || !set_not_null(plan, ddl_index_columns(plan->rel, index)))
 		return false;
-	zdm_plan_final(plan, "%s", using_index_text(con, zdm_plan_name_constraint(plan, plan->rel, con),
+	zdm_plan_final(plan, "%s", zdm_using_index_text(con, zdm_plan_name_constraint(plan, plan->rel, con),
 												con->indexname));
 	return true;
 }

@@ -12,6 +12,7 @@
 #include "lib/stringinfo.h"
 #include "plan/advice.h"
 #include "plan/column_plan.h"
+#include "plan/constraint_plan.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
 
@@ -277,6 +278,8 @@ take_over(ZdmPlan *plan, AlterTableCmd *cmd)
 	if (strcmp(action, plan->ddl->sql) == 0)
 		return false;			/* the parse tree is not of this text */
 
+	if (cmd->subtype == AT_AddConstraint && zdm_plan_validates(plan, cmd))
+		return zdm_plan_add_constraint(plan, cmd);
 	if (cmd->subtype == AT_AddConstraint)
 		(void) zdm_plan_name_constraint(plan, plan->rel, castNode(Constraint, cmd->def));
 	zdm_plan_final(plan, "%s", action);
