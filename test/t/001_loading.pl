@@ -89,9 +89,9 @@ is( sqlstate(
 		dbname => 'without'),
 	'',
 	'a database without the extension is left alone');
-is(sqlstate("SET zdm.small_table = 0; CREATE EXTENSION zdm; CREATE INDEX ON u (b)", dbname => 'without'),
+is(sqlstate("SET zdm.small_table = 0; CREATE EXTENSION zdm; BEGIN; CREATE INDEX ON u (b)", dbname => 'without'),
 	'ZDM01', 'until the extension is created there');
-is(sqlstate('BEGIN; DROP EXTENSION zdm; ROLLBACK; SET zdm.small_table = 0; CREATE INDEX ON u (b)', dbname => 'without'),
+is(sqlstate('BEGIN; DROP EXTENSION zdm; ROLLBACK; SET zdm.small_table = 0; BEGIN; CREATE INDEX ON u (b)', dbname => 'without'),
 	'ZDM01', 'a drop that is rolled back changes nothing');
 is(sqlstate('SET zdm.small_table = 0; DROP EXTENSION zdm; CREATE INDEX ON u (b)', dbname => 'without'),
 	'', 'and after it is dropped');

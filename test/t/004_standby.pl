@@ -55,7 +55,7 @@ is($standby->safe_psql('postgres', 'SELECT bool_and(ok) FROM zdm_window_status()
 is( $standby->safe_psql(
 		'postgres',
 		q{SELECT rule, lock_mode, verdict FROM zdm_check('ALTER TABLE t DROP COLUMN a; CREATE INDEX ON t (a); ALTER TABLE born DROP COLUMN a')}),
-	"drop_column|AccessExclusiveLock|refuse\ncreate_index|ShareLock|refuse\ndrop_column|AccessExclusiveLock|run",
+	"drop_column|AccessExclusiveLock|refuse\ncreate_index|ShareLock|rewrite\ndrop_column|AccessExclusiveLock|run",
 	'zdm_check judges as the primary would');
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM zdm_explain('ALTER TABLE t ADD COLUMN c int')}), '1', 'zdm_explain');
 is($standby->safe_psql('postgres', q{SELECT count(*) > 50 FROM zdm_rules()}), 't', 'zdm_rules');
