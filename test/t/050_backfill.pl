@@ -181,6 +181,19 @@ like($stderr, qr{division by zero}, 'a default that fails for one row');
 is(query(q{SELECT count(*) FROM pg_attribute WHERE attrelid = 'd'::regclass AND attname = 'wrong'}), '0', 'and leaves no column');
 is_clean('after an error');
 
+$node->safe_psql('postgres', <<'SQL');
+SET zdm.mode = off;
+CREATE TABLE published (id int);
+INSERT INTO published SELECT generate_series(1, 1000);
+CREATE PUBLICATION pub FOR TABLE published;
+SQL
+($status, $stdout, $stderr) = $node->psql('postgres', 'ALTER TABLE published ADD COLUMN x uuid DEFAULT gen_random_uuid()');
+like($stderr, qr/cannot update table "published" because it does not have a replica identity/, 'a published table needs a replica identity');
+is(query(q{SELECT count(*) FROM pg_attribute WHERE attrelid = 'published'::regclass AND attname = 'x'}), '0', 'else there is no column');
+query('SET zdm.mode = off; ALTER TABLE published REPLICA IDENTITY FULL');
+query('ALTER TABLE published ADD COLUMN x uuid DEFAULT gen_random_uuid()');
+is(query('SELECT count(x) FROM published'), '1000', 'with one it is filled');
+
 # ---- progress, and a cancel
 
 query('CREATE TABLE slow (id int, b text)');
