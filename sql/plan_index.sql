@@ -160,8 +160,10 @@ SELECT relname FROM pg_class WHERE relname LIKE '%\_cc%';
 CREATE TABLE excluded (r int4range, EXCLUDE USING gist (r WITH &&));
 :explain ('REINDEX TABLE excluded');
 INSERT INTO excluded VALUES ('[1,2)');
+\set VERBOSITY sqlstate
 REINDEX TABLE excluded;
 REINDEX SCHEMA plan_index;
+\set VERBOSITY terse
 DROP TABLE excluded;
 REINDEX SCHEMA plan_index;
 SELECT count(*) FROM pg_index WHERE NOT indisvalid;
