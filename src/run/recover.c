@@ -74,7 +74,10 @@ recover_unlock(int64 statement_id)
 	LockRelease(&tag, ExclusiveLock, true);
 }
 
-/* Run the commands with the rights of the statement's role. */
+/*
+ * Run the commands with the rights of the statement's role.  After an error
+ * the abort of the transaction restores the user.
+ */
 static void
 run_as_role(Recovery *recovery)
 {
@@ -272,10 +275,7 @@ static bool
 undo_row_if_free(Recovery *recovery, const ZdmStepRow *row)
 {
 	ErrorData  *volatile error = NULL;
-	Oid			userid;
-	int			sec_context;
 
-	GetUserIdAndSecContext(&userid, &sec_context);
 	PG_TRY();
 	{
 		undo_row(recovery, row);
@@ -294,7 +294,6 @@ undo_row_if_free(Recovery *recovery, const ZdmStepRow *row)
 	if (error == NULL)
 		return true;
 	restart_abort();
-	SetUserIdAndSecContext(userid, sec_context);
 	MemoryContextSwitchTo(recovery->context);
 	return false;
 }
@@ -483,13 +482,20 @@ recover_statement(int64 statement_id, MemoryContext context, const ZdmRunnerOps 
 	recover(&recovery);
 }
 
-/* The role that the statement is recovered as; needs a transaction. */
+/*
+ * The role that the statement is recovered as; needs a transaction.  A
+ * superuser acts as himself: the author may have lost the right since, or be
+ * gone, and what a statement has made must not stay for that.
+ */
 static Oid
 role_of(const ZdmUnfinished *statement)
 {
-	Oid			role = get_role_oid(statement->role, superuser());
+	Oid			role;
 
-	if (role != GetUserId() && OidIsValid(role) && !is_member_of_role(GetUserId(), role))
+	if (superuser())
+		return InvalidOid;
+	role = get_role_oid(statement->role, true);
+	if (!OidIsValid(role) || !is_member_of_role(GetUserId(), role))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to end the unfinished %s of role \"%s\"",
@@ -502,12 +508,8 @@ role_of(const ZdmUnfinished *statement)
 static bool
 recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 {
-	Oid			userid;
-	int			sec_context;
-
 	if (!recover_lock(statement->statement_id))
 		return false;
-	GetUserIdAndSecContext(&userid, &sec_context);
 	PG_TRY();
 	{
 		restart_begin_step(recovery->context);
@@ -518,8 +520,6 @@ recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 	}
 	PG_CATCH();
 	{
-		/* the transaction may have begun as the statement's role */
-		SetUserIdAndSecContext(userid, sec_context);
 		recover_unlock(statement->statement_id);
 		PG_RE_THROW();
 	}
@@ -530,12 +530,45 @@ recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 	return true;
 }
 
+/*
+ * The same; returns the error of one that failed, so that it does not keep
+ * the others from being recovered.
+ */
+static ErrorData *
+try_to_recover(Recovery *recovery, const ZdmUnfinished *statement, int *count)
+{
+	ErrorData  *volatile error = NULL;
+
+	PG_TRY();
+	{
+		if (recover_if_dead(recovery, statement))
+			(*count)++;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(recovery->context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	if (error != NULL)
+	{
+		restart_abort();
+		MemoryContextSwitchTo(recovery->context);
+	}
+	return error;
+}
+
 int
 recover_all(int64 window_id, const char *role, const ZdmRunnerOps *ops, void *arg)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	Recovery	recovery = {0};
 	List	   *statements;
+	List	   *errors = NIL;
 	int			count = 0;
 	ListCell   *lc;
 
@@ -548,12 +581,19 @@ recover_all(int64 window_id, const char *role, const ZdmRunnerOps *ops, void *ar
 	{
 		restart_commit();
 		foreach(lc, statements)
-			count += recover_if_dead(&recovery, lfirst(lc));
+		{
+			ErrorData  *error = try_to_recover(&recovery, lfirst(lc), &count);
+
+			if (error != NULL)
+				errors = lappend(errors, error);
+		}
 		StartTransactionCommand();
 
 		/* so that what follows in a pipeline does not join this transaction */
 		PreventInTransactionBlock(true, "recovery");
 	}
+	if (errors != NIL)
+		ReThrowError(linitial(errors));
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(recovery.context);
 	return count;

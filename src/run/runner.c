@@ -240,6 +240,7 @@ run_backfill(Runner *runner)
 	do
 	{
 		restart_begin_step(runner->context);
+		MemoryContextSwitchTo(CurTransactionContext);
 		more = backfill_batch(backfill);
 		if (more)
 			steps_set_position(runner->statement_id, runner->ordinal,
@@ -321,10 +322,7 @@ static void
 clean_up(Runner *runner, const ErrorData *error)
 {
 	int			lock_wait_max = zdm_guc_lock_wait_max;
-	Oid			userid;
-	int			sec_context;
 
-	GetUserIdAndSecContext(&userid, &sec_context);
 	PG_TRY();
 	{
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
@@ -341,7 +339,6 @@ clean_up(Runner *runner, const ErrorData *error)
 		second = CopyErrorData();
 		FlushErrorState();
 		restart_abort();
-		SetUserIdAndSecContext(userid, sec_context);
 		ereport(WARNING,
 				(errcode(second->sqlerrcode),
 				 errmsg("what the statement had done so far is not undone yet: %s",
