@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the zdm developers
 
-# The SQL that zdm advises inside a transaction block, where it carries out
-# nothing in steps, is run as it stands, guarded by zdm itself, and has to
-# reach what the plain statement reaches: columns, defaults, constraints,
+# The SQL that zdm advises is run as it stands, guarded by zdm itself, and has
+# to reach what the plain statement reaches: columns, defaults, constraints,
 # indexes and rows, by name.
 
 use strict;
