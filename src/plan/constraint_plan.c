@@ -136,18 +136,17 @@ zdm_plan_replaces(const ZdmPlan *plan, const char *name)
 	return false;
 }
 
-/* A not-null constraint of the column that waits to be validated, or NULL */
-static const char *
-unvalidated_not_null(ZdmRel *rel, const char *column)
+const char *
+zdm_unvalidated_not_null(const ZdmPlan *plan, const char *column)
 {
 	ListCell   *lc;
 
-	foreach(lc, ddl_rel_constraints(rel))
+	foreach(lc, ddl_rel_constraints(plan->rel))
 	{
 		ZdmConstraint *con = lfirst(lc);
 
 		if (con->contype == CONSTRAINT_NOTNULL && !con->is_valid && con->nkeys == 1 &&
-			strcmp(ddl_attname(rel, con->conkey[0]), column) == 0)
+			strcmp(ddl_attname(plan->rel, con->conkey[0]), column) == 0)
 			return con->name;
 	}
 	return NULL;
@@ -170,7 +169,7 @@ zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter, const char *n
 static bool
 add_not_null_constraint(ZdmPlan *plan, const char *column, const char *name, bool no_inherit)
 {
-	const char *waiting = unvalidated_not_null(plan->rel, column);
+	const char *waiting = zdm_unvalidated_not_null(plan, column);
 
 	if (waiting != NULL)
 	{
@@ -243,7 +242,7 @@ set_not_null(ZdmPlan *plan, const ZdmHazard *hazard)
 			zdm_plan_not_null(plan, hazard->column);
 
 	con = castNode(Constraint, hazard->node);
-	if (unvalidated_not_null(plan->rel, hazard->column) != NULL ||
+	if (zdm_unvalidated_not_null(plan, hazard->column) != NULL ||
 		!zdm_plan_keeps_columns(plan, con->keys))
 		return false;
 	return add_not_null_constraint(plan, hazard->column,
@@ -394,7 +393,7 @@ validate_while_locked(ZdmPlan *plan, const ZdmHazard *hazard)
 
 	if (is_added_here(plan, cmd->name))
 		return true;			/* ADD has been planned with it */
-	if (ddl_constraint(plan->rel, cmd->name) == NULL || zdm_plan_replaces(plan, cmd->name))
+	if (zdm_plan_replaces(plan, cmd->name))
 		return false;
 	zdm_plan_step(plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",
 				  zdm_plan_alter(plan), quote_identifier(cmd->name));

@@ -180,11 +180,20 @@ add_plainly(ZdmPlan *plan, const Constraint *con, const char *name)
 	return true;
 }
 
-/* Does a second primary key fail, before any index is built? */
+/*
+ * Does PostgreSQL refuse the primary key before it builds an index?  There is
+ * one, or a NOT NULL is not valid.
+ */
 static bool
-has_primary_key(const ZdmPlan *plan)
+fails_at_once(const ZdmPlan *plan, List *columns)
 {
 	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		if (zdm_unvalidated_not_null(plan, strVal(lfirst(lc))) != NULL)
+			return true;
+	}
 
 	foreach(lc, ddl_rel_constraints(plan->rel))
 	{
@@ -206,7 +215,7 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 	if (compat_is_temporal_key(con) ||
 		!zdm_plan_keeps_columns(plan, list_concat_copy(con->keys, con->including)))
 		return false;
-	if ((con->contype == CONSTR_PRIMARY && has_primary_key(plan)) ||
+	if ((con->contype == CONSTR_PRIMARY && fails_at_once(plan, con->keys)) ||
 		zdm_plan_lacks_partition_key(plan->rel, con))
 		return add_plainly(plan, con, name);
 	if (con->contype == CONSTR_PRIMARY && !set_not_null(plan, con->keys))
@@ -240,11 +249,15 @@ zdm_plan_primary_key_index(ZdmPlan *plan, const ZdmHazard *hazard)
 	ZdmDdl		scratch = *plan->ddl;
 	RangeVar	rv = {.type = T_RangeVar};
 	ZdmRel	   *index;
+	List	   *columns;
 
 	rv.schemaname = unconstify(char *, plan->rel->nspname);
 	rv.relname = con->indexname;
 	index = ddl_rel(&scratch, &rv, true);
-	if (index == NULL || !set_not_null(plan, ddl_index_columns(plan->rel, index)))
+	if (index == NULL)
+		return false;
+	columns = ddl_index_columns(plan->rel, index);
+	if (!fails_at_once(plan, columns) && !set_not_null(plan, columns))
 		return false;
 	zdm_plan_final(plan, "%s", zdm_using_index_text(con, zdm_plan_name_constraint(plan, plan->rel, con),
 												con->indexname));

@@ -142,10 +142,12 @@ is_adopted(const ZdmConstraint *fk, const Constraint *con)
 	return result;
 }
 
+/* A foreign key of the partition that is adopted, or the parent's name in use */
 static OwnConstraint
 own_foreign_keys(ZdmRel *rel, ZdmRel *target, const Constraint *con, const char *name)
 {
 	List	   *referenced = con->pk_attrs;
+	OwnConstraint result = OWN_NONE;
 	ListCell   *lc;
 
 	foreach(lc, referenced == NIL ? ddl_rel_indexes(target) : NIL)
@@ -164,9 +166,9 @@ own_foreign_keys(ZdmRel *rel, ZdmRel *target, const Constraint *con, const char 
 			same_foreign_key_columns(rel, target, fk, con, referenced))
 			return OWN_ADOPTED;
 		if (strcmp(fk->name, name) == 0)
-			return OWN_IN_THE_WAY;
+			result = OWN_IN_THE_WAY;
 	}
-	return OWN_NONE;
+	return result;
 }
 
 /* Note all of a subtree as cared for. */
@@ -270,12 +272,15 @@ zdm_plan_partition_foreign_keys(ZdmPlan *plan, const Constraint *con, ZdmRel *ta
 			skipped = skip_tree(plan, skipped, rel);
 		else if (rel->relkind != RELKIND_PARTITIONED_TABLE)
 		{
-			if (own == OWN_IN_THE_WAY || rel->relkind != RELKIND_RELATION)
+			if (rel->relkind != RELKIND_RELATION)
 				return false;
 			zdm_plan_target(plan, rel);
-			zdm_plan_validated(plan, ZDM_PASS_FOREIGN_KEY,
-							   psprintf("ALTER TABLE %s", ddl_rel_qualified(rel)),
-							   name, definition);
+			(void) zdm_plan_validated(plan, ZDM_PASS_FOREIGN_KEY,
+									  psprintf("ALTER TABLE %s", ddl_rel_qualified(rel)),
+									  own == OWN_NONE ? name :
+									  zdm_plan_choose_name(plan, rel, zdm_columns_in_name(con->fk_attrs),
+														   "fkey"),
+									  definition);
 		}
 	}
 	zdm_plan_step(plan, ZDM_PASS_FOREIGN_KEY, "%s ADD CONSTRAINT %s %s",

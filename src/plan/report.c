@@ -104,9 +104,9 @@ refuses_class(List *judgements, bool lock)
  * refuses the statement too.
  */
 static char *
-lock_hint(const ZdmDdl *ddl, ZdmRuleId rule, char *advice, bool after_window)
+lock_hint(const ZdmDdl *ddl, char *advice, bool after_window)
 {
-	bool		outside = ddl->in_block && rule != ZDM_RULE_VALIDATE_WHILE_LOCKED &&
+	bool		outside = ddl->in_block &&
 		(strstr(advice, "CONCURRENTLY") != NULL || strstr(advice, "VALIDATE CONSTRAINT") != NULL);
 
 	if (after_window && outside)
@@ -132,7 +132,7 @@ zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 	if (judgement->verdict != ZDM_VERDICT_REFUSE)
 		return advice;
 	if (zdm_rules[hazard->rule].class == ZDM_CLASS_LOCK)
-		return lock_hint(ddl, hazard->rule, advice, refuses_class(judgements, false));
+		return lock_hint(ddl, advice, refuses_class(judgements, false));
 	if (policy->open_windows != NULL)
 		return psprintf("Choose a window with SET zdm.\"window\" (open: %s). %s",
 						policy->open_windows, advice);
