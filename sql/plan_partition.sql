@@ -49,6 +49,7 @@ CREATE TABLE f (k int NOT NULL, v int, t text, CONSTRAINT f_v FOREIGN KEY (v) RE
 CREATE INDEX ON f (lower(t), (k + v) DESC, t COLLATE "C" text_pattern_ops NULLS FIRST) INCLUDE (v)
   WITH (fillfactor = 70) WHERE v > 0;
 CREATE UNIQUE INDEX f_nulls ON f (k, t) NULLS NOT DISTINCT;
+CREATE INDEX f_words ON f USING gist (to_tsvector('simple', t) tsvector_ops (siglen = 100));
 CREATE INDEX f_one ON f (v);
 CREATE INDEX f_two ON f (v);
 CREATE TABLE f1 (k int NOT NULL CONSTRAINT taken CHECK (k > 0), v int, t text);
@@ -128,6 +129,28 @@ ALTER TABLE bad DROP CONSTRAINT one;
 ALTER TABLE f ATTACH PARTITION bad FOR VALUES IN (5);
 SELECT * FROM made WHERE rel::text IN ('bad', 'pd') ORDER BY rel::text, name;
 SELECT state, count(*) FROM zdm.step WHERE state <> 'done' GROUP BY 1;
+
+-- what does not fit fails at once, before any row is read
+CREATE TABLE child () INHERITS (bad);
+INSERT INTO child VALUES (50, 1, 'x');
+SELECT rule, verdict, scans FROM zdm_check($$ALTER TABLE p ATTACH PARTITION bad FOR VALUES FROM (50) TO (60)$$);
+ALTER TABLE p ATTACH PARTITION bad FOR VALUES FROM (50) TO (60);
+ALTER TABLE p ATTACH PARTITION child FOR VALUES FROM (50) TO (60);
+ALTER TABLE p ATTACH PARTITION p FOR VALUES FROM (50) TO (60);
+DROP TABLE child;
+
+-- the steps take the rights of the owner of each table, the statement does not
+CREATE ROLE regress_plan_partition;
+GRANT ALL ON SCHEMA plan_partition TO regress_plan_partition;
+ALTER TABLE p OWNER TO regress_plan_partition;
+SET ROLE regress_plan_partition;
+SELECT rule, verdict FROM zdm_check($$CREATE TABLE p60 PARTITION OF p FOR VALUES FROM (60) TO (70);
+ALTER TABLE p ATTACH PARTITION bad FOR VALUES FROM (50) TO (60)$$);
+ALTER TABLE p ATTACH PARTITION bad FOR VALUES FROM (50) TO (60);
+RESET ROLE;
+ALTER TABLE p OWNER TO CURRENT_USER;
+REVOKE ALL ON SCHEMA plan_partition FROM regress_plan_partition;
+DROP ROLE regress_plan_partition;
 
 -- in a transaction block the plan is the hint
 \set VERBOSITY default

@@ -382,13 +382,15 @@ compat_is_autovacuum_worker(void)
 #endif
 }
 
-/* 16 has one function for all kinds of objects; schemas are what zdm asks for. */
+/* 16 has one function for all kinds of objects. */
 #if PG_VERSION_NUM < 160000
 static inline bool
 object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 {
 	if (classid == DatabaseRelationId)
 		return pg_database_ownercheck(objectid, roleid);
+	if (classid == RelationRelationId)
+		return pg_class_ownercheck(objectid, roleid);
 	Assert(classid == NamespaceRelationId);
 	return pg_namespace_ownercheck(objectid, roleid);
 }

@@ -16,6 +16,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
 #include "commands/tablecmds.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
@@ -271,7 +272,7 @@ columns_fit(Relation rel, Relation parent)
 	return columns == 0;
 }
 
-/* Has the relation a CHECK constraint of the name of each of the parent's? */
+/* Has the relation a CHECK constraint of the name of each of the parent's, as valid? */
 static bool
 checks_fit(ZdmRel *rel, ZdmRel *parent)
 {
@@ -285,15 +286,30 @@ checks_fit(ZdmRel *rel, ZdmRel *parent)
 		if (wanted->contype != CONSTRAINT_CHECK)
 			continue;
 		found = ddl_constraint(rel, wanted->name);
-		if (found == NULL || found->contype != CONSTRAINT_CHECK)
+		if (found == NULL || found->contype != CONSTRAINT_CHECK ||
+			(wanted->is_valid && !found->is_valid))
 			return false;
 	}
 	return true;
 }
 
+/* Has it its place in a tree that ATTACH does not take it from? */
+static bool
+place_fits(ZdmRel *rel, ZdmRel *parent)
+{
+	if (has_superclass(rel->relid))
+		return false;
+	if (rel->relkind == RELKIND_RELATION)
+		return find_inheritance_children(rel->relid, NoLock) == NIL;
+	if (rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return !list_member_oid(find_all_inheritors(rel->relid, NoLock, NULL), parent->relid);
+	return rel->relkind == RELKIND_FOREIGN_TABLE;
+}
+
 /*
- * Can the relation become a partition of the parent, as far as columns and
- * constraints go?  If not, ATTACH fails before it reads or builds anything.
+ * Can the relation become a partition of the parent, as far as its place,
+ * columns and constraints go?  If not, ATTACH fails before it reads or builds
+ * anything.
  */
 bool
 ddl_fits_as_partition(ZdmRel *rel, ZdmRel *parent)
@@ -303,7 +319,7 @@ ddl_fits_as_partition(ZdmRel *rel, ZdmRel *parent)
 	bool		fits;
 
 	fits = RelationIsValid(parentrel) && RelationIsValid(childrel) &&
-		columns_fit(childrel, parentrel) && checks_fit(rel, parent);
+		place_fits(rel, parent) && columns_fit(childrel, parentrel) && checks_fit(rel, parent);
 	if (RelationIsValid(childrel))
 		RelationClose(childrel);
 	if (RelationIsValid(parentrel))

@@ -11,9 +11,12 @@
 #include "postgres.h"
 
 #include "access/attmap.h"
+#include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_opclass.h"
 #include "compat.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -25,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/syscache.h"
 
 /*
  * The index's column names, of String, made different from each other as
@@ -195,14 +199,52 @@ build(ZdmPlan *plan, ZdmRel *rel, Relation heap, const IndexStmt *stmt)
 	return true;
 }
 
+/* An expression as it is stored; in the relation cache functions are inlined. */
 static bool
-has_whole_row(Relation index)
+names_whole_row(Relation index, AttrNumber attnum)
 {
 	Bitmapset  *columns = NULL;
+	bool		isnull;
+	Datum		datum = SysCacheGetAttr(INDEXRELID, index->rd_indextuple, attnum, &isnull);
 
-	pull_varattnos((Node *) RelationGetIndexExpressions(index), 1, &columns);
-	pull_varattnos((Node *) RelationGetIndexPredicate(index), 1, &columns);
+	if (isnull)
+		return false;
+	pull_varattnos(stringToNode(TextDatumGetCString(datum)), 1, &columns);
 	return bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, columns);
+}
+
+/*
+ * Options of an operator class stand after its name, which the server leaves
+ * out where it is the default one.
+ */
+static void
+name_operator_classes(IndexStmt *stmt, Relation index)
+{
+	Datum		datum;
+	bool		isnull;
+	oidvector  *classes;
+	ListCell   *lc;
+
+	datum = SysCacheGetAttr(INDEXRELID, index->rd_indextuple, Anum_pg_index_indclass, &isnull);
+	if (isnull)
+		return;
+	classes = (oidvector *) DatumGetPointer(datum);
+	foreach(lc, stmt->indexParams)
+	{
+		IndexElem  *element = lfirst_node(IndexElem, lc);
+		HeapTuple	tuple;
+		Form_pg_opclass form;
+
+		if (element->opclassopts == NIL || element->opclass != NIL)
+			continue;
+		tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(classes->values[foreach_current_index(lc)]));
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		form = (Form_pg_opclass) GETSTRUCT(tuple);
+		element->opclass = list_make2(makeString(get_namespace_name(form->opcnamespace)),
+									  makeString(pstrdup(NameStr(form->opcname))));
+		ReleaseSysCache(tuple);
+	}
 }
 
 /* As the server copies the parent's index for the table; and build that. */
@@ -215,14 +257,16 @@ clone_and_build(ZdmPlan *plan, ZdmRel *parent, Oid parentindex, ZdmRel *rel)
 	bool		result = false;
 
 	if (RelationIsValid(parentrel) && RelationIsValid(index) && RelationIsValid(heap) &&
-		!has_whole_row(index))
+		!names_whole_row(index, Anum_pg_index_indexprs) &&
+		!names_whole_row(index, Anum_pg_index_indpred))
 	{
 		AttrMap    *attmap = compat_attrmap_by_name(RelationGetDescr(heap),
 													RelationGetDescr(parentrel));
 		Oid			constraint;
+		IndexStmt  *stmt = generateClonedIndexStmt(NULL, index, attmap, &constraint);
 
-		result = build(plan, rel, heap,
-					   generateClonedIndexStmt(NULL, index, attmap, &constraint));
+		name_operator_classes(stmt, index);
+		result = build(plan, rel, heap, stmt);
 	}
 	if (RelationIsValid(heap))
 		RelationClose(heap);

@@ -18,6 +18,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
+#include "compat.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
 #include "plan/advice.h"
@@ -56,6 +57,26 @@ prove(ZdmPlan *plan, ZdmDdl *ddl, ZdmRel *parent, ZdmRel *rel, PartitionBoundSpe
 						 table, name);
 	step->proves = is_default ? ZDM_PROVES_DEFAULT : ZDM_PROVES_BOUNDS;
 	zdm_plan_after_final(plan, "ALTER TABLE %s DROP CONSTRAINT %s", table, name);
+	return true;
+}
+
+/*
+ * The steps alter the table and its partitions, which takes their owner; the
+ * statement does not ask who owns the partitions of what it names.
+ */
+static bool
+owns_tree(ZdmDdl *ddl, ZdmRel *rel, bool and_itself)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_tree(ddl, rel))
+	{
+		const ZdmRel *member = lfirst(lc);
+
+		if ((and_itself || member->relid != rel->relid) &&
+			!object_ownercheck(RelationRelationId, member->relid, GetUserId()))
+			return false;
+	}
 	return true;
 }
 
@@ -191,14 +212,16 @@ attach_partition(ZdmPlan *plan, const ZdmHazard *hazard)
 	zdm_plan_target(plan, child);
 	zdm_plan_final(plan, "%s", action);
 	if (is_at_risk(plan, hazard->rule, child) &&
-		!(prove(plan, &scratch, plan->rel, child, attach->bound, false) &&
+		!(owns_tree(&scratch, child, false) &&
+		  prove(plan, &scratch, plan->rel, child, attach->bound, false) &&
 		  zdm_plan_indexes_like(plan, &scratch, plan->rel, child) &&
 		  add_foreign_keys(plan, &scratch, plan->rel, child)))
 		return false;
 	if (dflt == NULL || !is_at_risk(plan, hazard->rule, dflt))
 		return true;
 	zdm_plan_target(plan, dflt);
-	return prove(plan, &scratch, plan->rel, dflt, attach->bound, true);
+	return owns_tree(&scratch, dflt, true) &&
+		prove(plan, &scratch, plan->rel, dflt, attach->bound, true);
 }
 
 /* Is the text that of the statement?  C code may have handed in any. */
@@ -233,7 +256,8 @@ create_partition_of(ZdmPlan *plan, const ZdmHazard *hazard)
 	zdm_plan_target(plan, parent);
 	zdm_plan_target(plan, dflt);
 	zdm_plan_before_final(plan, "%s", command);
-	return prove(plan, &scratch, parent, dflt, stmt->partbound, true);
+	return owns_tree(&scratch, dflt, true) &&
+		prove(plan, &scratch, parent, dflt, stmt->partbound, true);
 }
 
 const ZdmPlanner zdm_partition_planners[] = {
