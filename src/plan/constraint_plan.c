@@ -137,16 +137,16 @@ zdm_plan_replaces(const ZdmPlan *plan, const char *name)
 }
 
 const char *
-zdm_unvalidated_not_null(const ZdmPlan *plan, const char *column)
+zdm_unvalidated_not_null(ZdmRel *rel, const char *column)
 {
 	ListCell   *lc;
 
-	foreach(lc, ddl_rel_constraints(plan->rel))
+	foreach(lc, ddl_rel_constraints(rel))
 	{
 		ZdmConstraint *con = lfirst(lc);
 
 		if (con->contype == CONSTRAINT_NOTNULL && !con->is_valid && con->nkeys == 1 &&
-			strcmp(ddl_attname(plan->rel, con->conkey[0]), column) == 0)
+			strcmp(ddl_attname(rel, con->conkey[0]), column) == 0)
 			return con->name;
 	}
 	return NULL;
@@ -169,13 +169,19 @@ zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter, const char *n
 static bool
 add_not_null_constraint(ZdmPlan *plan, const char *column, const char *name, bool no_inherit)
 {
-	const char *waiting = zdm_unvalidated_not_null(plan, column);
+	const char *waiting = zdm_unvalidated_not_null(plan->rel, column);
+	ListCell   *lc;
 
 	if (waiting != NULL)
 	{
 		zdm_plan_step(plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",
 					  zdm_plan_alter(plan), quote_identifier(waiting));
 		return true;
+	}
+	foreach(lc, zdm_plan_tree(plan))
+	{
+		if (zdm_unvalidated_not_null(lfirst(lc), column) != NULL)
+			return false;		/* to be left as it is */
 	}
 	if (name == NULL)
 		name = zdm_plan_choose_name(plan, plan->rel, column, "not_null");
@@ -242,7 +248,7 @@ set_not_null(ZdmPlan *plan, const ZdmHazard *hazard)
 			zdm_plan_not_null(plan, hazard->column);
 
 	con = castNode(Constraint, hazard->node);
-	if (zdm_unvalidated_not_null(plan, hazard->column) != NULL ||
+	if (zdm_unvalidated_not_null(plan->rel, hazard->column) != NULL ||
 		!zdm_plan_keeps_columns(plan, con->keys))
 		return false;
 	return add_not_null_constraint(plan, hazard->column,

@@ -32,10 +32,10 @@ extern bool zdm_plan_validates(const ZdmPlan *plan, const AlterTableCmd *add);
 extern bool zdm_plan_add_constraint(ZdmPlan *plan, AlterTableCmd *cmd);
 
 /*
- * Has the table a not-null constraint of the column that waits to be validated?
- * Its name, or NULL.
+ * Has the relation a not-null constraint of the column that waits to be
+ * validated?  Its name, or NULL.
  */
-extern const char *zdm_unvalidated_not_null(const ZdmPlan *plan, const char *column);
+extern const char *zdm_unvalidated_not_null(ZdmRel *rel, const char *column);
 
 /* Add it NOT VALID, and validate it; returns the latter step. */
 extern ZdmStep *zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter,

@@ -191,7 +191,7 @@ fails_at_once(const ZdmPlan *plan, List *columns)
 
 	foreach(lc, columns)
 	{
-		if (zdm_unvalidated_not_null(plan, strVal(lfirst(lc))) != NULL)
+		if (zdm_unvalidated_not_null(plan->rel, strVal(lfirst(lc))) != NULL)
 			return true;
 	}
 
@@ -203,6 +203,21 @@ fails_at_once(const ZdmPlan *plan, List *columns)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * From 18 on a primary key of a partition of its own makes the partition's
+ * not-null constraints local, which they are not with that of the parent; and
+ * ONLY a parent it has them inherit, though a step of their own could not.
+ */
+static bool
+marks_not_null_local(const ZdmPlan *plan)
+{
+	if (!COMPAT_NOT_NULL_HAS_CONSTRAINT)
+		return false;
+	return plan->rel->relkind == RELKIND_PARTITIONED_TABLE ||
+		(plan->rel->has_children &&
+		 !castNode(AlterTableStmt, plan->ddl->stmt)->relation->inh);
 }
 
 bool
@@ -218,7 +233,8 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 	if ((con->contype == CONSTR_PRIMARY && fails_at_once(plan, con->keys)) ||
 		zdm_plan_lacks_partition_key(plan->rel, con))
 		return add_plainly(plan, con, name);
-	if (con->contype == CONSTR_PRIMARY && !set_not_null(plan, con->keys))
+	if (con->contype == CONSTR_PRIMARY &&
+		(marks_not_null_local(plan) || !set_not_null(plan, con->keys)))
 		return false;
 	if (plan->rel->relkind == RELKIND_PARTITIONED_TABLE)
 		return !needed && zdm_plan_partition_keys(plan, con) && add_plainly(plan, con, name);
