@@ -25,6 +25,7 @@
 #include "run/made.h"
 #include "run/restart.h"
 #include "run/runner.h"
+#include "run/turn.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "utils/lsyscache.h"
@@ -190,12 +191,16 @@ set_running(int64 statement_id, int ordinal, MemoryContext context)
 static void
 run_long(Runner *runner)
 {
+	List	   *turn;
+
 	set_running(runner->statement_id, runner->ordinal, runner->context);
+	turn = turn_take(linitial_node(RawStmt, runner->step->stmts)->stmt, runner->context);
 	restart_begin_step(runner->context);
 	check_targets(runner, false);
 	run_patiently(runner->step->stmts, runner->step->sql, runner->ops, runner->arg);
 	set_done(runner);
 	restart_commit();
+	turn_give_back(turn);
 }
 
 /* A command that commits by itself wants one active snapshot, and leaves none. */
@@ -203,7 +208,10 @@ void
 runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
 				 MemoryContext context, const ZdmRunnerOps *ops, void *arg)
 {
+	List	   *turn;
+
 	set_running(statement_id, ordinal, context);
+	turn = turn_take(linitial_node(RawStmt, stmts)->stmt, context);
 	restart_begin_step(context);
 	run_patiently(stmts, sql, ops, arg);
 	if (!ActiveSnapshotSet())
@@ -211,6 +219,7 @@ runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
 	MemoryContextSwitchTo(context);
 	steps_set_state(statement_id, ordinal, ZDM_STEP_DONE);
 	restart_commit();
+	turn_give_back(turn);
 }
 
 static void
