@@ -17,7 +17,9 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_partitioned_table.h"
+#include "miscadmin.h"
 #include "plan/constraint_plan.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -207,6 +209,13 @@ zdm_plan_lacks_partition_key(const ZdmRel *rel, const Constraint *con)
 	return lacks;
 }
 
+/* Of partitions the plain statement asks for no right, ALTER TABLE of one does. */
+static bool
+may_alter(const ZdmRel *rel)
+{
+	return has_privs_of_role(GetUserId(), rel->owner);
+}
+
 /*
  * Build the indexes of the partitions and make them constraints, the latter in
  * the last step, so that the NOT NULL of a primary key need not be undone.
@@ -239,6 +248,8 @@ zdm_plan_partition_keys(ZdmPlan *plan, const Constraint *con)
 		}
 		else
 		{
+			if (!may_alter(rel))
+				return false;
 			name = zdm_plan_name_constraint(plan, rel, &unnamed);
 			zdm_plan_target(plan, rel);
 			zdm_plan_build_key(plan, rel, name, con);
@@ -272,7 +283,7 @@ zdm_plan_partition_foreign_keys(ZdmPlan *plan, const Constraint *con, ZdmRel *ta
 			skipped = skip_tree(plan, skipped, rel);
 		else if (rel->relkind != RELKIND_PARTITIONED_TABLE)
 		{
-			if (rel->relkind != RELKIND_RELATION)
+			if (rel->relkind != RELKIND_RELATION || !may_alter(rel))
 				return false;
 			zdm_plan_target(plan, rel);
 			(void) zdm_plan_validated(plan, ZDM_PASS_FOREIGN_KEY,
