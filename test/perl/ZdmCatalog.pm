@@ -86,10 +86,10 @@ BEGIN
 	SELECT format('relation %s %s', c.oid::regclass,
 			jsonb_strip_nulls(to_jsonb(c) - ARRAY['oid', 'relname', 'relnamespace', 'reltype', 'reloftype', 'relowner',
 				'relam', 'relfilenode', 'reltablespace', 'relpages', 'reltuples', 'relallvisible',
-				'relallfrozen', 'reltoastrelid', 'relhasindex', 'relhasrules', 'relhastriggers',
+				'relnatts', 'relallfrozen', 'reltoastrelid', 'relhasindex', 'relhasrules', 'relhastriggers',
 				'relhassubclass', 'relrewrite', 'relfrozenxid', 'relminmxid', 'relpartbound'] ||
 				jsonb_build_object('owner', c.relowner::regrole, 'of', nullif(c.reloftype, 0)::regtype,
-					'am', am.amname, 'tablespace', s.spcname, 'toast', c.reltoastrelid <> 0,
+					'am', am.amname, 'tablespace', s.spcname,
 					'bound', pg_get_expr(c.relpartbound, c.oid),
 					'view', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
 					'key', CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END)))
@@ -97,11 +97,13 @@ BEGIN
 		LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
 	 WHERE c.relnamespace = schema;
 
-	-- recent servers note a version number beside the options of a column
+	-- columns in order, but not by number, as dropped ones may come between;
+	-- recent servers note a version beside the options of a column
 	RETURN QUERY
-	SELECT regexp_replace(format('column %s.%I %s', c.oid::regclass, a.attname, jsonb_strip_nulls(to_jsonb(a) - ARRAY['attrelid', 'attname', 'atttypid', 'attcacheoff', 'attcollation',
+	SELECT regexp_replace(format('column %s.%I %s', c.oid::regclass, a.attname, jsonb_strip_nulls(to_jsonb(a) - ARRAY['attrelid', 'attname', 'attnum', 'atttypid', 'attcacheoff', 'attcollation',
 				'atthasmissing', 'attmissingval', 'attndims'] ||
 				jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
+					'order', rank() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),
 					'collation', nullif(a.attcollation, 0)::regcollation,
 					'default', pg_get_expr(d.adbin, d.adrelid)))), '"pg_attver=\d+"', '"pg_attver"')
 	  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -113,7 +115,9 @@ BEGIN
 			coalesce(nullif(o.conrelid, 0)::regclass::text, o.contypid::regtype::text),
 			jsonb_strip_nulls(to_jsonb(o) - ARRAY['oid', 'conname', 'connamespace', 'conrelid', 'contypid', 'conindid',
 				'conparentid', 'confrelid', 'conpfeqop', 'conppeqop', 'conffeqop', 'conexclop', 'conbin',
-				'conkey', 'confkey', 'confdelsetcols'] ||
+				'conkey', 'confkey', 'confdelsetcols',
+				-- a word of CHECK and NOT NULL; a key that was attached differs in it
+				CASE WHEN o.contype NOT IN ('c', 'n') THEN 'connoinherit' ELSE 'oid' END] ||
 				jsonb_build_object('is', pg_get_constraintdef(o.oid), 'index', nullif(o.conindid, 0)::regclass,
 					'parent', parent.conrelid::regclass || ' ' || parent.conname)))
 	  FROM pg_constraint o LEFT JOIN pg_constraint parent ON parent.oid = o.conparentid
@@ -185,7 +189,10 @@ BEGIN
 	SELECT format('%s needs %s: %s', compare.named(d.classid, d.objid, d.objsubid),
 			compare.named(d.refclassid, d.refobjid, d.refobjsubid), d.deptype)
 	  FROM compare.objects(schema) o JOIN pg_depend d ON d.classid = o.classid AND d.objid = o.objid
-	 WHERE d.refclassid <> 'pg_namespace'::regclass AND d.refclassid <> 'pg_extension'::regclass;
+	 WHERE d.refclassid NOT IN ('pg_namespace'::regclass, 'pg_extension'::regclass)
+		-- the triggers of a foreign key that was attached have them
+		AND NOT (d.deptype IN ('P', 'S') AND EXISTS (SELECT FROM pg_trigger g WHERE g.oid = d.objid
+			AND d.classid = 'pg_trigger'::regclass AND g.tgconstraint <> 0));
 
 	FOR t IN SELECT oid FROM pg_class WHERE relnamespace = schema AND relkind IN ('r', 'm') AND relispopulated
 	LOOP

@@ -18,7 +18,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use ZdmCatalog qw(catalog_functions differences);
 our @EXPORT_OK = qw(start_node run_streams compare_results case_text
-  plainly by_zdm by_hand dump_schemas databases_of);
+  plainly by_zdm by_hand dump_schemas databases_of only_numbered);
 
 # Cases that share a database: catalogs that grow make everything slow.
 my $group_size = 40;
@@ -33,6 +33,7 @@ sub start_node
 	$node->append_conf('postgresql.conf', <<"CONF");
 autovacuum = off
 log_statement = none
+log_min_duration_statement = 1s
 restart_after_crash = on
 max_locks_per_transaction = 1000
 allow_in_place_tablespaces = on
@@ -64,6 +65,15 @@ sub database_of
 	my ($case) = @_;
 
 	return 'cases_' . ($case->{group} // int($case->{number} / $group_size));
+}
+
+# The cases of a list of numbers and ranges, as in "7,30-40".
+sub only_numbered
+{
+	my ($list, @cases) = @_;
+	my %wanted = map { my ($from, $to) = /(\d+)(?:-(\d+))?/; map { $_ => 1 } $from .. $to // $from } split /,/, $list;
+
+	return grep { $wanted{ $_->{number} } } @cases;
 }
 
 sub databases_of
@@ -173,18 +183,20 @@ sub by_zdm
 }
 
 # The steps that zdm_explain prints, by hand: a statement that is not rewritten
-# has none.
+# has none.  Its role may not set the mode.
 sub by_hand
 {
 	my ($case, $mode) = @_;
+	my $role = $case->{role} // 'none';
 
 	return script(
 		$case, 'enforce', '',
-		"SELECT count(*) > 0 AS rewritten FROM " . asked('zdm_check', $case) . " WHERE verdict = 'rewrite' \\gset\n"
+		"SELECT coalesce(bool_or(verdict = 'rewrite') AND NOT bool_or(verdict = 'refuse'), false) AS rewritten\n"
+		  . "  FROM " . asked('zdm_check', $case) . " \\gset\n"
 		  . "\\if :rewritten\n"
 		  . "SELECT '\@step', step, phase, lock_mode, translate(sql, E'\\n', ' ') FROM " . asked('zdm_explain', $case) . ";\n"
-		  . "SELECT sql FROM (SELECT 0 AS step, 'SET zdm.mode = $mode' AS sql\n"
-		  . "  UNION ALL SELECT step, sql FROM " . asked('zdm_explain', $case) . ") s ORDER BY step \\gexec\n"
+		  . "SELECT sql FROM (VALUES (-3, 'RESET ROLE'), (-2, 'SET zdm.mode = $mode'), (-1, 'SET ROLE $role')) s (step, sql)\n"
+		  . "  UNION ALL (SELECT sql FROM " . asked('zdm_explain', $case) . " ORDER BY step) \\gexec\n"
 		  . "\\endif\n",
 		"SELECT '\@left', state, sql FROM zdm.step WHERE state <> 'done';\n");
 }

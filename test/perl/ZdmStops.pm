@@ -127,7 +127,7 @@ BEGIN
 	RETURN QUERY SELECT '+ ' || line FROM stops_now EXCEPT SELECT '+ ' || line FROM stops.before;
 END $$;
 
--- everything in the catalog that a user can see of schema public, by name
+-- everything in the catalog that a user can see of the fixture's schemas, by name
 CREATE FUNCTION stops.state() RETURNS SETOF text LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog AS $$
 DECLARE
@@ -135,9 +135,11 @@ DECLARE
 	line text;
 BEGIN
 	RETURN QUERY
-	WITH rels AS MATERIALIZED (
+	WITH schemas AS MATERIALIZED (
+		SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'elsewhere')
+	), rels AS MATERIALIZED (
 		SELECT c.* FROM pg_class c
-		WHERE relnamespace = 'public'::regnamespace AND NOT EXISTS (
+		WHERE relnamespace IN (SELECT oid FROM schemas) AND NOT EXISTS (
 			SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 	)
 	SELECT format('relation %s: %s', r.oid::regclass, concat_ws(' ', relkind, relpersistence, relam, relowner::regrole,
@@ -160,14 +162,15 @@ BEGIN
 			concat_ws(' ', pg_get_constraintdef(c.oid), 'validated', convalidated, condeferrable, condeferred,
 			conislocal, coninhcount, contype = 'c' AND connoinherit, conindid::regclass,
 			'parent', (SELECT conname FROM pg_constraint p WHERE p.oid = c.conparentid)))
-	FROM pg_constraint c WHERE connamespace = 'public'::regnamespace
+	FROM pg_constraint c WHERE connamespace IN (SELECT oid FROM schemas)
 	UNION ALL
 	SELECT format('trigger on %s: %s', tgrelid::regclass, concat_ws(' ', CASE WHEN NOT tgisinternal THEN tgname END, tgfoid::regproc,
 			tgtype, tgenabled, conname))
 	FROM rels r JOIN pg_trigger ON tgrelid = r.oid LEFT JOIN pg_constraint c ON c.oid = tgconstraint
 	UNION ALL
 	SELECT format('sequence %s: %s', r.oid::regclass, concat_ws(' ', seqtypid::regtype, seqstart, seqincrement, seqmax, seqcache, seqcycle,
-			'of', (SELECT refobjid::regclass || ' ' || refobjsubid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+			'of', (SELECT refobjid::regclass || ' ' || attname FROM pg_depend d
+				JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid WHERE d.classid = 'pg_class'::regclass
 				AND d.objid = r.oid AND deptype IN ('a', 'i') AND refclassid = 'pg_class'::regclass)))
 	FROM rels r JOIN pg_sequence ON seqrelid = r.oid
 	UNION ALL
@@ -175,10 +178,10 @@ BEGIN
 	FROM rels r JOIN pg_inherits ON inhrelid = r.oid
 	UNION ALL
 	SELECT format('type %s: %s', t.oid::regtype, concat_ws(' ', typtype, typnotnull, typdefault))
-	FROM pg_type t WHERE typnamespace = 'public'::regnamespace AND typtype = 'd'
+	FROM pg_type t WHERE typnamespace IN (SELECT oid FROM schemas) AND typtype = 'd'
 	UNION ALL
 	SELECT format('function %s', p.oid::regprocedure) FROM pg_proc p
-	WHERE pronamespace = 'public'::regnamespace AND NOT EXISTS (
+	WHERE pronamespace IN (SELECT oid FROM schemas) AND NOT EXISTS (
 		SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 	UNION ALL
 	SELECT format('%s in pg_toast without its table', oid::regclass) FROM pg_class c WHERE relkind = 't'
@@ -186,7 +189,8 @@ BEGIN
 	ORDER BY 1;
 
 	FOR relation IN
-		SELECT c.oid FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm')
+		SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+		WHERE nspname IN ('public', 'elsewhere') AND relkind IN ('r', 'p', 'm')
 		ORDER BY relname COLLATE "C"
 	LOOP
 		EXECUTE format('SELECT format(''rows of %%s: %%s'', %L, string_agg(whole_row::text, '' '' ORDER BY whole_row::text COLLATE "C")) FROM %s whole_row',
@@ -204,7 +208,7 @@ my $fixture_of_q = <<'SQL';
 CREATE TABLE q (k int, x int) PARTITION BY LIST (k);
 CREATE TABLE q_1 PARTITION OF q FOR VALUES IN (1);
 CREATE TABLE q_2 PARTITION OF q FOR VALUES IN (2);
-ALTER TABLE q ADD CHECK (x < 100);
+ALTER TABLE q ADD CONSTRAINT q_x_check CHECK (x < 100);
 CREATE INDEX q_x ON q (x);
 INSERT INTO q VALUES (1, 1), (2, 2);
 SQL
@@ -230,7 +234,7 @@ INSERT INTO p SELECT k, k, k FROM unnest('{1, 2, 3, 9}'::int[]) k;
 CREATE TABLE p_new (k int, x int, o int);
 INSERT INTO p_new VALUES (5, 5, 5);
 $fixture_of_q
-CREATE TABLE q_new (k int, x int, CHECK (x < 100));
+CREATE TABLE q_new (k int, x int, CONSTRAINT q_x_check CHECK (x < 100));
 INSERT INTO q_new VALUES (5, 5);
 CREATE MATERIALIZED VIEW mv AS SELECT id, a, stops.value() AS value FROM t;
 CREATE UNIQUE INDEX mv_id ON mv (id);

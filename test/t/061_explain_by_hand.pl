@@ -11,7 +11,7 @@ use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use ZdmEquivalence qw(start_node run_streams compare_results case_text plainly by_hand);
+use ZdmEquivalence qw(start_node run_streams compare_results case_text plainly by_hand only_numbered);
 use ZdmStatements qw(made_by_hand);
 
 my $plain = start_node('plain', '', '');
@@ -21,8 +21,9 @@ zdm.small_table = 0
 zdm.lock_wait_max = 5s
 CONF
 
-my @cases = made_by_hand(1);
-@cases = grep { $_->{number} == $ENV{ZDM_CASE} } @cases if $ENV{ZDM_CASE};
+# by hand, triggers and rules of the table have their part in an UPDATE
+my @cases = grep { !$_->{by_row} } made_by_hand(1);
+@cases = only_numbered($ENV{ZDM_CASE}, @cases) if $ENV{ZDM_CASE};
 my @modes = qw(off enforce);
 my ($expected, @reached) = run_streams(
 	{ node => $plain, cases => \@cases, script => \&plainly },
@@ -56,7 +57,7 @@ foreach my $case (@cases)
 		  or diag("ZDM_CASE=$number\n" . case_text($case) . join("\n", '-- steps:', @steps, @complaints));
 	}
 }
-cmp_ok($rewritten, '>', @cases * 0.8, 'many plans were followed') unless $ENV{ZDM_CASE};
+cmp_ok($rewritten, '>', @cases * 0.8, 'many plans were followed: ' . $rewritten) unless $ENV{ZDM_CASE};
 
 $plain->stop;
 $guarded->stop;
