@@ -323,9 +323,12 @@ command_of(const ZdmPlan *plan, const Node *con)
 static bool
 add_check_command(ZdmPlan *plan, AlterTableCmd *cmd)
 {
+	char	   *action = zdm_sql_action(plan->ddl, (Node *) cmd);
 	char	   *expression;
 
-	expression = zdm_sql_parenthesis(zdm_sql_action(plan->ddl, (Node *) cmd), "check");
+	if (strcmp(action, plan->ddl->sql) == 0)
+		return false;			/* the parse tree is not of this text */
+	expression = zdm_sql_parenthesis(action, "check");
 	return expression != NULL &&
 		zdm_plan_check(plan, castNode(Constraint, cmd->def), expression);
 }

@@ -17,9 +17,9 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_partitioned_table.h"
+#include "compat.h"
 #include "miscadmin.h"
 #include "plan/constraint_plan.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -173,6 +173,13 @@ own_foreign_keys(ZdmRel *rel, ZdmRel *target, const Constraint *con, const char 
 	return result;
 }
 
+/* The statement does not ask who owns the partitions, but the steps do. */
+static bool
+is_owned(const ZdmRel *rel)
+{
+	return object_ownercheck(RelationRelationId, rel->relid, GetUserId());
+}
+
 /* Note all of a subtree as cared for. */
 static List *
 skip_tree(const ZdmPlan *plan, List *skipped, ZdmRel *rel)
@@ -209,13 +216,6 @@ zdm_plan_lacks_partition_key(const ZdmRel *rel, const Constraint *con)
 	return lacks;
 }
 
-/* Of partitions the plain statement asks for no right, ALTER TABLE of one does. */
-static bool
-may_alter(const ZdmRel *rel)
-{
-	return has_privs_of_role(GetUserId(), rel->owner);
-}
-
 /*
  * Build the indexes of the partitions and make them constraints, the latter in
  * the last step, so that the NOT NULL of a primary key need not be undone.
@@ -248,7 +248,7 @@ zdm_plan_partition_keys(ZdmPlan *plan, const Constraint *con)
 		}
 		else
 		{
-			if (!may_alter(rel))
+			if (!is_owned(rel))
 				return false;
 			name = zdm_plan_name_constraint(plan, rel, &unnamed);
 			zdm_plan_target(plan, rel);
@@ -283,7 +283,7 @@ zdm_plan_partition_foreign_keys(ZdmPlan *plan, const Constraint *con, ZdmRel *ta
 			skipped = skip_tree(plan, skipped, rel);
 		else if (rel->relkind != RELKIND_PARTITIONED_TABLE)
 		{
-			if (rel->relkind != RELKIND_RELATION || !may_alter(rel))
+			if (rel->relkind != RELKIND_RELATION || !is_owned(rel))
 				return false;
 			zdm_plan_target(plan, rel);
 			(void) zdm_plan_validated(plan, ZDM_PASS_FOREIGN_KEY,
