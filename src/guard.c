@@ -278,15 +278,6 @@ asks_not_to_wait(const Node *stmt)
 	return IsA(stmt, LockStmt) && ((const LockStmt *) stmt)->nowait;
 }
 
-/* After transactions of others' steps: facts may have changed. */
-static void
-judge_again(Guard *guard)
-{
-	PushActiveSnapshot(GetTransactionSnapshot());
-	judge(guard);
-	PopActiveSnapshot();
-}
-
 /* The one command of a plan that needs no transaction of its own. */
 static void
 run_in_block(Guard *guard)
@@ -318,11 +309,17 @@ guard_utility(const ZdmUtility *utility)
 	MemoryContext oldcontext = MemoryContextSwitchTo(context);
 	Guard	   *guard = palloc0(sizeof(Guard));
 	List	   *locks;
+	bool		own_snapshot = false;
 
 	guard->utility = *utility;
 	judge(guard);
 	if (guard->plan != NULL && !guard->ddl.in_block && rewrite_recover())
-		judge_again(guard);
+	{
+		/* another transaction: facts may have changed */
+		PushActiveSnapshot(GetTransactionSnapshot());
+		own_snapshot = true;
+		judge(guard);
+	}
 	locks = guard->plan == NULL ? needed_locks(&guard->ddl) : NIL;
 
 	/* where a command that commits is not allowed, the server says so */
@@ -344,6 +341,8 @@ guard_utility(const ZdmUtility *utility)
 	else if (guard->plan != NULL)
 		rewrite_run(&guard->utility, &guard->policy, &guard->ddl, guard->judgements,
 					guard->plan);
+	else if (own_snapshot && ActiveSnapshotSet())
+		PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 }

@@ -157,13 +157,13 @@ static const ZdmRunnerOps recovery_ops = {check_nothing, run_recovery_command};
 
 /*
  * Before a statement is carried out: what a lost session of the same role has
- * left half done would be in its way.  True if there was something, and the
- * transaction is another one now, without a snapshot.
+ * left half done would be in its way.  True if the transaction is another one
+ * now, without a snapshot.
  */
 bool
 rewrite_recover(void)
 {
-	return recover_all(0, GetUserNameFromId(GetUserId(), false), &recovery_ops, NULL) > 0;
+	return recover_all(0, GetUserNameFromId(GetUserId(), false), &recovery_ops, NULL);
 }
 
 /* CALL zdm_run(name) */

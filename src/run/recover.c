@@ -505,11 +505,11 @@ role_of(const ZdmUnfinished *statement)
 }
 
 /* Recover a statement, unless its session is alive. */
-static bool
+static void
 recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 {
 	if (!recover_lock(statement->statement_id))
-		return false;
+		return;
 	PG_TRY();
 	{
 		restart_begin_step(recovery->context);
@@ -527,7 +527,6 @@ recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 	recover_unlock(statement->statement_id);
 	ereport(NOTICE,
 			(errmsg("ended what a lost session had left of: %s", statement->sql)));
-	return true;
 }
 
 /*
@@ -535,14 +534,13 @@ recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
  * the others from being recovered.
  */
 static ErrorData *
-try_to_recover(Recovery *recovery, const ZdmUnfinished *statement, int *count)
+try_to_recover(Recovery *recovery, const ZdmUnfinished *statement)
 {
 	ErrorData  *volatile error = NULL;
 
 	PG_TRY();
 	{
-		if (recover_if_dead(recovery, statement))
-			(*count)++;
+		recover_if_dead(recovery, statement);
 	}
 	PG_CATCH();
 	{
@@ -562,14 +560,13 @@ try_to_recover(Recovery *recovery, const ZdmUnfinished *statement, int *count)
 	return error;
 }
 
-int
+bool
 recover_all(int64 window_id, const char *role, const ZdmRunnerOps *ops, void *arg)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	Recovery	recovery = {0};
 	List	   *statements;
 	List	   *errors = NIL;
-	int			count = 0;
 	ListCell   *lc;
 
 	recovery.ops = ops;
@@ -582,7 +579,7 @@ recover_all(int64 window_id, const char *role, const ZdmRunnerOps *ops, void *ar
 		restart_commit();
 		foreach(lc, statements)
 		{
-			ErrorData  *error = try_to_recover(&recovery, lfirst(lc), &count);
+			ErrorData  *error = try_to_recover(&recovery, lfirst(lc));
 
 			if (error != NULL)
 				errors = lappend(errors, error);
@@ -596,5 +593,5 @@ recover_all(int64 window_id, const char *role, const ZdmRunnerOps *ops, void *ar
 		ReThrowError(linitial(errors));
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(recovery.context);
-	return count;
+	return statements != NIL;
 }
