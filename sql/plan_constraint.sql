@@ -74,6 +74,7 @@ ALTER TABLE t ALTER up SET NOT NULL, ALTER n SET NOT NULL;
 SELECT not_null('t'), left_over();
 ALTER TABLE ONLY par ALTER x SET NOT NULL;
 SELECT not_null('%');
+ALTER TABLE ONLY par ALTER x DROP NOT NULL;
 ALTER TABLE par ALTER x SET NOT NULL;
 ALTER TABLE par ALTER id SET NOT NULL;
 ALTER TABLE p ALTER k SET NOT NULL;
@@ -179,7 +180,9 @@ ALTER TABLE p1 ADD CONSTRAINT own_fkey FOREIGN KEY (id) REFERENCES u;
 ALTER TABLE p ADD FOREIGN KEY (id) REFERENCES u;
 ALTER TABLE p ADD CONSTRAINT to_parts FOREIGN KEY (id) REFERENCES pu ON DELETE CASCADE;
 ALTER TABLE p1 ADD CONSTRAINT small CHECK (id < 1000);
+\set VERBOSITY sqlstate
 ALTER TABLE p ADD CONSTRAINT small FOREIGN KEY (k) REFERENCES u;
+\set VERBOSITY terse
 SELECT * FROM constraints('p%') c WHERE c LIKE '%REFERENCES u%';
 SELECT count(*), bool_and(convalidated) FROM pg_constraint
 WHERE conrelid IN ('p'::regclass, 'p1'::regclass, 'p2a'::regclass) AND confrelid IN ('pu'::regclass, 'pu1'::regclass);
