@@ -408,7 +408,8 @@ names_table_walker(Node *node, ZdmRel *rel)
 		const ColumnRef *ref = (ColumnRef *) node;
 
 		return list_length(ref->fields) != 1 || !IsA(linitial(ref->fields), String) ||
-			get_attnum(rel->relid, strVal(linitial(ref->fields))) == InvalidAttrNumber;
+			(strcmp(strVal(linitial(ref->fields)), rel->relname) == 0 &&
+			 get_attnum(rel->relid, rel->relname) == InvalidAttrNumber);
 	}
 	return raw_expression_tree_walker(node, names_table_walker, rel);
 }
