@@ -22,6 +22,7 @@
 #include "run/lock_budget.h"
 #include "run/restart.h"
 #include "run/runner.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -43,9 +44,9 @@ typedef struct Recovery
 	Oid			role;			/* with whose rights, or InvalidOid: as we are */
 	const ZdmRunnerOps *ops;
 	void	   *arg;
+	const ZdmStepRow *row;		/* the current step */
 	List	   *stmts;			/* RawStmt, for the current attempt */
 	const char *sql;
-	int			ordinal;
 	MemoryContext context;		/* survives transactions */
 } Recovery;
 
@@ -92,21 +93,12 @@ run_as_role(Recovery *recovery)
 }
 
 static void
-attempt_undo(void *arg)
-{
-	Recovery   *recovery = arg;
-
-	run_as_role(recovery);
-	steps_set_state(recovery->statement_id, recovery->ordinal, ZDM_STEP_QUEUED);
-}
-
-static void
 attempt_complete(void *arg)
 {
 	Recovery   *recovery = arg;
 
 	run_as_role(recovery);
-	steps_set_state(recovery->statement_id, recovery->ordinal, ZDM_STEP_DONE);
+	steps_set_state(recovery->statement_id, recovery->row->ordinal, ZDM_STEP_DONE);
 }
 
 static Form_pg_index
@@ -138,17 +130,36 @@ raw_statement(Node *stmt)
 	return raw;
 }
 
-/* DROP INDEX, by the name that the index has now */
+/* Keep others from renaming or dropping the relation, if it is there. */
+static void
+hold_relation(Oid relid)
+{
+	if (OidIsValid(relid))
+		LockRelationOid(relid, AccessShareLock);
+}
+
+/* DROP INDEX, by the name that the index has now; NULL if it is gone */
 static RawStmt *
 drop_of_index(Oid indexoid)
 {
 	DropStmt   *drop = makeNode(DropStmt);
 
+	hold_relation(IndexGetRelation(indexoid, true));
+	if (get_rel_name(indexoid) == NULL)
+		return NULL;
 	drop->removeType = OBJECT_INDEX;
 	drop->behavior = DROP_RESTRICT;
 	drop->objects = list_make1(list_make2(makeString(get_namespace_name(get_rel_namespace(indexoid))),
 										  makeString(get_rel_name(indexoid))));
 	return raw_statement((Node *) drop);
+}
+
+static List *
+append_drop(List *commands, Oid indexoid)
+{
+	RawStmt    *drop = drop_of_index(indexoid);
+
+	return drop ? lappend(commands, drop) : commands;
 }
 
 /*
@@ -194,7 +205,7 @@ reindex_leftovers(const ZdmStepRow *row)
 		leftovers = list_concat_unique_oid(leftovers, put_aside(lfirst_oid(lc)));
 	}
 	foreach(lc, leftovers)
-		result = lappend(result, drop_of_index(lfirst_oid(lc)));
+		result = append_drop(result, lfirst_oid(lc));
 	return result;
 }
 
@@ -210,7 +221,7 @@ drops_of_made(const ZdmStepRow *row)
 		char		relkind = get_rel_relkind(lfirst_oid(lc));
 
 		if (relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX)
-			result = lappend(result, drop_of_index(lfirst_oid(lc)));
+			result = append_drop(result, lfirst_oid(lc));
 	}
 	return result;
 }
@@ -221,6 +232,7 @@ follow_rename(AlterTableStmt *stmt, Oid relid)
 {
 	if (!OidIsValid(relid))
 		return true;
+	hold_relation(relid);
 	if (get_rel_name(relid) == NULL)
 		return false;
 	stmt->relation->schemaname = get_namespace_name(get_rel_namespace(relid));
@@ -255,13 +267,26 @@ undo_commands(const ZdmStepRow *row)
 	return result;
 }
 
+/*
+ * The names are looked up in each attempt, under a lock that keeps them: who
+ * waited for the failed step may have renamed or dropped the table since.
+ */
+static void
+attempt_undo(void *arg)
+{
+	Recovery   *recovery = arg;
+
+	recovery->stmts = undo_commands(recovery->row);
+	run_as_role(recovery);
+	steps_set_state(recovery->statement_id, recovery->row->ordinal, ZDM_STEP_QUEUED);
+}
+
 /* Undo one step, in attempts. */
 static void
 undo_row(Recovery *recovery, const ZdmStepRow *row)
 {
 	restart_begin_step(recovery->context);
-	recovery->ordinal = row->ordinal;
-	recovery->stmts = undo_commands(row);
+	recovery->row = row;
 	recovery->sql = row->undo_sql ? row->undo_sql : row->sql;
 	lock_budget_run(attempt_undo, recovery, NIL, true, false, false);
 	restart_commit();
@@ -421,7 +446,7 @@ complete_row(Recovery *recovery, const ZdmStepRow *row)
 	List	   *rest = NIL;
 
 	restart_begin_step(recovery->context);
-	recovery->ordinal = row->ordinal;
+	recovery->row = row;
 	recovery->sql = row->sql;
 	recovery->stmts = raw_parser(row->sql, RAW_PARSE_DEFAULT);
 	if (row->forward)
