@@ -5,8 +5,8 @@
 # after it, and the statement can be sent again.
 #
 # All plans stand at their n-th stop at once, each in a database of its own,
-# when the backend of one is killed or the server is stopped; then come their
-# stops n + 1.
+# when the backend of one is killed or the server is stopped; then come the
+# next stops.
 
 use strict;
 use warnings FATAL => 'all';
@@ -81,7 +81,7 @@ my ($after, $events) = uninterrupted();
 note(join(', ', map { "$_: $events->{$_} stops" } @names));
 
 ZdmStops::make_databases($node, @names);
-my ($half_done, %failures) = (0);
+my ($half_done, $look_before, %failures) = (0, 1);
 
 sub count_sessions
 {
@@ -149,12 +149,11 @@ sub clean_up
 {
 	my ($what, @dbnames) = @_;
 	my (@spoilt, $result);
+	my $found = $look_before ? "\\echo \@\@ found\nSELECT stops.state();\n" : '';
 
 	$node->poll_query_until('postgres',
 		"SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name ~ '^(client|stopped)'");
-	$result = ZdmStops::run_everywhere($node, <<'SQL', @dbnames);
-\echo @@ found
-SELECT stops.state();
+	$result = ZdmStops::run_everywhere($node, $found . <<'SQL', @dbnames);
 \echo @@ after
 CALL zdm_run();
 \echo @@ run :SQLSTATE :LAST_ERROR_MESSAGE
@@ -165,13 +164,13 @@ SQL
 	{
 		my ($found, $run, $left) = map { $result->{$name}{$_} // '' } qw(found run left);
 
-		$half_done++ if $found ne $before && $found ne $after->{$name};
+		$half_done++ if $look_before && $found ne $before && $found ne $after->{$name};
 		next if $left eq $before && $run =~ /^00000/;
 		push @spoilt, $name;
 		next if $left eq $after->{$name} && $run =~ /^00000/;
 		push @{ $failures{$name} },
 			"$what: zdm_run: " . $run . ZdmStops::differences($before, $left)
-			. ($found eq $left ? ', as found' : "\nfound:\n" . ZdmStops::differences($before, $found));
+			. ($found eq $left ? ', as found' : !$look_before ? '' : "\nfound:\n" . ZdmStops::differences($before, $found));
 	}
 	ZdmStops::make_databases($node, @spoilt);
 	return;
@@ -196,18 +195,23 @@ sub report
 	return;
 }
 
-# At each stop: what happens there, and whether it is a cancel first, so that
-# the crash hits the clean-up of the session itself.
+my $seed = $ENV{ZDM_STOPS_SEED} // time;
+srand($seed);
+note("ZDM_STOPS_SEED=$seed");
+
+# What happens at the stops; at each of them or at each second one; whether
+# the statement is cancelled first, so that the crash hits the clean-up of the
+# session itself.
 foreach my $way (
-	[ 'a backend is killed', \&kill_one ],
-	[ 'the server is stopped', \&stop_server ],
-	[ 'the backend is terminated', \&terminate_all ],
-	[ 'a backend is killed while it undoes its steps', \&kill_one, 1 ])
+	[ 'a backend is killed', \&kill_one, 1 ],
+	[ 'the server is stopped', \&stop_server, 1 ],
+	[ 'the backend is terminated', \&terminate_all, 2 ],
+	[ 'a backend is killed while it undoes its steps', \&kill_one, 2, 1 ])
 {
-	my ($what, $crash, $cancel) = @$way;
+	my ($what, $crash, $stride, $cancel) = @$way;
 	my ($started, $crashes) = (time, 0);
 
-	foreach my $stop (1 .. max(values %$events))
+	for (my $stop = 1 + int(rand($stride)); $stop <= max(values %$events); $stop += $stride)
 	{
 		my @dbnames = grep { $events->{$_} >= $stop } @names;
 		my @victims = start_statements([ $stop, $cancel ? $stop + 1 : () ], @dbnames);
@@ -235,6 +239,7 @@ foreach my $way (
 	note("$what: $crashes crashes, " . (time - $started) . ' s');
 	ok($crashes > 0, "$what: it happened");
 	report($what);
+	$look_before = 0;
 }
 ok($half_done > @names, 'there was something to clean up');
 note("$half_done times");
@@ -267,9 +272,6 @@ foreach my $blocker (@blockers)
 	report("a backend is killed while $what");
 }
 
-my $seed = $ENV{ZDM_STOPS_SEED} // time;
-srand($seed);
-note("ZDM_STOPS_SEED=$seed");
 foreach my $round (1 .. 4)
 {
 	my @victims = start_statements([], @names);
