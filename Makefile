@@ -119,7 +119,7 @@ e2e:
 	test/bin/setup build e2e
 	test/bin/with-cluster test/e2e/run
 
-#: bench          measure, and write docs/benchmarks.md
+#: bench          measure, and write docs/benchmarks.md (BENCH=plans: one part)
 bench:
 	test/bin/setup build bench
 	test/bin/with-cluster test/bench/run
