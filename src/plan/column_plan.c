@@ -25,21 +25,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-/* CREATE SEQUENCE, before the columns; it belongs to the table's owner. */
-static void
-create_sequence(const ZdmNewColumn *col, const char *name, const char *type,
-				const char *options)
-{
-	const ZdmRel *rel = col->plan->rel;
-
-	zdm_plan_before_columns(col->plan, "CREATE %sSEQUENCE %s AS %s%s",
-							rel->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
-							name, type, options);
-	if (rel->owner != GetUserId())
-		zdm_plan_before_columns(col->plan, "ALTER SEQUENCE %s OWNER TO %s", name,
-								quote_identifier(GetUserNameFromId(rel->owner, false)));
-}
-
 static void
 set_default(const ZdmNewColumn *col, const char *expression)
 {
@@ -61,19 +46,56 @@ fill(const ZdmNewColumn *col)
 				  ddl_rel_qualified(col->plan->rel), col->name, col->name);
 }
 
-static void
-plan_serial(const ZdmNewColumn *col)
+/*
+ * Number the rows, old and new, by a sequence of the plan's own; returns its
+ * name.  Who may insert rows has no right on a sequence that comes to be with
+ * the column, be it that an identity needs none, or that it is granted when
+ * the statement is done: until then his INSERT has to go on.
+ */
+static const char *
+number_rows(const ZdmNewColumn *col, const char *type, const char *options)
 {
 	ZdmPlan    *plan = col->plan;
 	const char *sequence =
 		quote_qualified_identifier(plan->rel->nspname,
-								   zdm_plan_choose_name(plan, plan->rel, col->def->colname, "seq"));
+								   zdm_plan_spare_name(plan, col->def->colname, "fill_seq"));
 
-	create_sequence(col, sequence, col->serial_type, "");
+	zdm_plan_before_columns(plan, "CREATE SEQUENCE %s AS %s%s", sequence, type, options);
+	zdm_plan_before_columns(plan, "GRANT USAGE ON SEQUENCE %s TO PUBLIC", sequence);
 	set_default(col, nextval_text(sequence));
-	zdm_plan_after_columns(plan, "ALTER SEQUENCE %s OWNED BY %s.%s", sequence,
-						   ddl_rel_qualified(plan->rel), col->name);
 	fill(col);
+	return sequence;
+}
+
+/* In the last step the column's own sequence, a regclass, goes on. */
+static void
+hand_over_numbers(ZdmPlan *plan, const char *from, const char *regclass)
+{
+	zdm_plan_before_final(plan, "SELECT pg_catalog.setval(%s::pg_catalog.regclass, last_value, is_called) FROM %s",
+						  regclass, from);
+	zdm_plan_before_final(plan, "DROP SEQUENCE %s", from);
+}
+
+static void
+plan_serial(const ZdmNewColumn *col)
+{
+	ZdmPlan    *plan = col->plan;
+	const ZdmRel *rel = plan->rel;
+	const char *name = zdm_plan_choose_name(plan, rel, col->def->colname, "seq");
+	const char *sequence = quote_qualified_identifier(rel->nspname, name);
+
+	zdm_plan_before_columns(plan, "CREATE %sSEQUENCE %s AS %s",
+							rel->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
+							sequence, col->serial_type);
+	if (rel->owner != GetUserId())
+		zdm_plan_before_columns(plan, "ALTER SEQUENCE %s OWNER TO %s", sequence,
+								quote_identifier(GetUserNameFromId(rel->owner, false)));
+	zdm_plan_after_columns(plan, "ALTER SEQUENCE %s OWNED BY %s.%s", sequence,
+						   ddl_rel_qualified(rel), col->name);
+	name = number_rows(col, col->serial_type, "");
+	zdm_plan_before_final(plan, "%s ALTER COLUMN %s SET DEFAULT %s",
+						  zdm_plan_alter(plan), col->name, nextval_text(sequence));
+	hand_over_numbers(plan, name, quote_literal_cstr(sequence));
 }
 
 /* " START 10 CACHE 5", the options of an identity's sequence */
@@ -92,35 +114,24 @@ identity_options(const ZdmNewColumn *col)
 	return options;
 }
 
-/*
- * The numbers come from a sequence with the same options until the identity
- * can be added, which wants NOT NULL, and goes on where that one is.  Whoever
- * may insert rows needs no right on an identity's sequence.
- */
+/* It can be added when the column is NOT NULL and has no default. */
 static bool
 plan_identity(const ZdmNewColumn *col)
 {
 	ZdmPlan    *plan = col->plan;
-	const char *table = ddl_rel_qualified(plan->rel);
-	const char *sequence =
-		quote_qualified_identifier(plan->rel->nspname,
-								   zdm_plan_spare_name(plan, col->def->colname, "fill_seq"));
 	const char *options = identity_options(col);
+	const char *sequence;
 
 	if (options == NULL)
 		return false;
-	create_sequence(col, sequence, format_type_be(col->typid), options);
-	zdm_plan_before_columns(plan, "GRANT USAGE ON SEQUENCE %s TO PUBLIC", sequence);
-	set_default(col, nextval_text(sequence));
-	fill(col);
-	zdm_plan_final(plan, "ALTER COLUMN %s DROP DEFAULT", col->name);
-	zdm_plan_final(plan, "ALTER COLUMN %s ADD %s", col->name,
-				   zdm_column_clause(col, col->identity, 0));
-	zdm_plan_after_final(plan,
-						 "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, %s)::pg_catalog.regclass, last_value, is_called) FROM %s",
-						 quote_literal_cstr(table), quote_literal_cstr(col->def->colname),
-						 sequence);
-	zdm_plan_after_final(plan, "DROP SEQUENCE %s", sequence);
+	sequence = number_rows(col, format_type_be(col->typid), options);
+	zdm_plan_before_final(plan, "%s ALTER COLUMN %s DROP DEFAULT, ALTER COLUMN %s ADD %s",
+						  zdm_plan_alter(plan), col->name, col->name,
+						  zdm_column_clause(col, col->identity, 0));
+	hand_over_numbers(plan, sequence,
+					  psprintf("pg_catalog.pg_get_serial_sequence(%s, %s)",
+							   quote_literal_cstr(ddl_rel_qualified(plan->rel)),
+							   quote_literal_cstr(col->def->colname)));
 	return true;
 }
 
@@ -436,9 +447,7 @@ can_plan(const ZdmNewColumn *col)
 		return false;
 	if (is_filled && !can_fill(col))
 		return false;
-	/* the position of the sequence could not be set by another owner */
-	if (col->identity != NULL &&
-		(!has_plain_options(col->identity) || zdm_plan_has_command(col->plan, AT_ChangeOwner)))
+	if (col->identity != NULL && !has_plain_options(col->identity))
 		return false;
 	return !ddl_domain_has_constraints(col->typid);
 }
