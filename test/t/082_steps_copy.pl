@@ -29,7 +29,7 @@ $node->safe_psql('original', <<'SQL');
 CREATE EXTENSION zdm;
 CREATE TABLE t (id int, a int);
 INSERT INTO t SELECT g, g FROM generate_series(1, 100) g;
-CREATE TABLE innocent (a int CONSTRAINT t_a_check CHECK (a > 5));
+CREATE TABLE innocent (a int CONSTRAINT fine CHECK (a > 5));
 SQL
 
 # CREATE INDEX CONCURRENTLY, the third step, waits for an old snapshot.
@@ -64,17 +64,17 @@ $node->command_ok(
 	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('copy') . ' options=-czdm.mode=off', '-f', $dump ],
 	'restore');
 my $constraints = "SELECT conrelid::regclass, conname, contype FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conrelid::regclass::text !~ 'shift' ORDER BY 1, 2";
-is($node->safe_psql('copy', $constraints), "t|t_a_check|c\ninnocent|t_a_check|c", 'the copy has half of it');
+is($node->safe_psql('copy', $constraints), "t|t_a_check|c\ninnocent|fine|c", 'the copy has half of it');
 is($node->safe_psql('copy', 'SELECT step, state FROM zdm_steps ORDER BY 1'),
 	"1|done\n2|done\n3|running\n4|queued", 'and knows');
 my ($rc, $stdout, $stderr) = $node->psql('copy', 'CALL zdm_run()');
 is($rc, 0, 'zdm_run in the copy');
 like($stderr, qr/ended what a lost session had left of: ALTER TABLE t ADD CHECK/, 'says what it ends');
-is($node->safe_psql('copy', $constraints), 'innocent|t_a_check|c', 'and undoes the statement, and nothing else');
+is($node->safe_psql('copy', $constraints), 'innocent|fine|c', 'and undoes the statement, and nothing else');
 is($node->safe_psql('copy', 'SELECT count(*) FROM zdm_steps'), '0', 'which the ledger has forgotten');
 is($node->safe_psql('copy', 'SELECT count(*) FROM pg_class WHERE relname ~ $$^shift$$ AND relkind = $$r$$'), '2', 'whatever the OIDs');
 
-is($node->safe_psql('original', $constraints), "t|t_a_check|c\nt|t_id_key|u\ninnocent|t_a_check|c", 'the original has all of it');
+is($node->safe_psql('original', $constraints), "t|t_a_check|c\nt|t_id_key|u\ninnocent|fine|c", 'the original has all of it');
 is($node->safe_psql('original', q{CALL zdm_run(); SELECT count(*) FROM zdm_steps WHERE state <> 'done'}), '0', 'and nothing to end');
 
 $node->stop;
