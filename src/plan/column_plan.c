@@ -449,6 +449,10 @@ can_plan(const ZdmNewColumn *col)
 		return false;
 	if (col->identity != NULL && !has_plain_options(col->identity))
 		return false;
+	/* PostgreSQL does not give the sequence to another owner in time */
+	if ((col->identity != NULL || col->serial_type != NULL) &&
+		zdm_plan_has_command(col->plan, AT_ChangeOwner))
+		return false;
 	return !ddl_domain_has_constraints(col->typid);
 }
 
