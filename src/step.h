@@ -66,6 +66,13 @@ typedef struct ZdmStep
 	const char *null_column;
 	const char *null_table;		/* its table's name */
 	ZdmProves	proves;			/* or as ATTACH PARTITION reports it */
+
+	/*
+	 * A constraint or index that the last step gives another name, and that
+	 * name, under which a violation is to be reported; or NULL.
+	 */
+	const char *made_as;
+	const char *made_for;
 } ZdmStep;
 
 /* A relation that a plan's SQL names, to be the same in each step. */

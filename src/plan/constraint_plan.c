@@ -162,6 +162,15 @@ zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter, const char *n
 						 alter, quote_identifier(name));
 }
 
+void
+zdm_plan_made_for(ZdmStep *step, const char *made_as, const char *name)
+{
+	if (made_as == name)
+		return;
+	step->made_as = made_as;
+	step->made_for = name;
+}
+
 /*
  * From 18 on NOT NULL is a constraint that can be NOT VALID.  ONLY a parent it
  * can only be without inheritance.
@@ -300,7 +309,8 @@ zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression)
 		zdm_plan_final(plan, "ADD CONSTRAINT %s %s", quote_identifier(name), definition);
 		return true;
 	}
-	(void) zdm_plan_validated(plan, ZDM_PASS_CHECK, zdm_plan_alter(plan), made_as, definition);
+	zdm_plan_made_for(zdm_plan_validated(plan, ZDM_PASS_CHECK, zdm_plan_alter(plan), made_as,
+										 definition), made_as, name);
 	return true;
 }
 

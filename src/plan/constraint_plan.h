@@ -41,9 +41,12 @@ extern const char *zdm_unvalidated_not_null(ZdmRel *rel, const char *column);
 extern ZdmStep *zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter,
 								   const char *name, const char *definition);
 
+/* The step's constraint or index gets that name in the end. */
+extern void zdm_plan_made_for(ZdmStep *step, const char *made_as, const char *name);
+
 /* key_plan.c */
-extern void zdm_plan_build_key(ZdmPlan *plan, const ZdmRel *rel, const char *name,
-							   const Constraint *con);
+extern ZdmStep *zdm_plan_build_key(ZdmPlan *plan, const ZdmRel *rel, const char *name,
+								   const Constraint *con);
 extern char *zdm_using_index_text(const Constraint *con, const char *name, const char *index);
 
 /* partitioned_constraint_plan.c: for the partitions of the plan's table */

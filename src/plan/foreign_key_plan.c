@@ -105,6 +105,7 @@ zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con)
 	bool		partitioned = plan->rel->relkind == RELKIND_PARTITIONED_TABLE;
 	ZdmRel	   *target = ddl_fk_target(&scratch, plan->rel, con);
 	const char *name = zdm_plan_name_constraint(plan, plan->rel, con);
+	const char *made_as = name;
 	char	   *definition;
 
 	if (target == NULL || compat_is_temporal_key(con) || drops_key(plan, target) ||
@@ -115,19 +116,18 @@ zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con)
 	definition = foreign_key_text(con, target);
 	if (zdm_plan_replaces(plan, name))
 	{
-		char	   *made_as = zdm_plan_spare_name(plan, name, "new");
-
 		if (partitioned)
 			return false;		/* RENAME does not reach the partitions */
+		made_as = zdm_plan_spare_name(plan, name, "new");
 		zdm_plan_after_final(plan, "%s RENAME CONSTRAINT %s TO %s", zdm_plan_alter(plan),
 							 quote_identifier(made_as), quote_identifier(name));
-		name = made_as;
 	}
 	if (!reference_partitions(plan, target, zdm_columns_in_name(con->fk_attrs)))
 		return false;
 	if (partitioned && !COMPAT_NOT_NULL_HAS_CONSTRAINT)
 		return zdm_plan_partition_foreign_keys(plan, con, target, name, definition);
-	(void) zdm_plan_validated(plan, ZDM_PASS_FOREIGN_KEY, zdm_plan_alter(plan), name, definition);
+	zdm_plan_made_for(zdm_plan_validated(plan, ZDM_PASS_FOREIGN_KEY, zdm_plan_alter(plan),
+										 made_as, definition), made_as, name);
 	return true;
 }
 

@@ -88,11 +88,11 @@ zdm_using_index_text(const Constraint *con, const char *name, const char *index)
 					quote_identifier(index), zdm_deferrable_text(con));
 }
 
-void
+ZdmStep *
 zdm_plan_build_key(ZdmPlan *plan, const ZdmRel *rel, const char *name, const Constraint *con)
 {
-	zdm_plan_step(plan, ZDM_PASS_KEY, "CREATE UNIQUE INDEX CONCURRENTLY %s ON %s %s",
-				  quote_identifier(name), ddl_rel_qualified(rel), index_text(con));
+	return zdm_plan_step(plan, ZDM_PASS_KEY, "CREATE UNIQUE INDEX CONCURRENTLY %s ON %s %s",
+						 quote_identifier(name), ddl_rel_qualified(rel), index_text(con));
 }
 
 /*
@@ -243,7 +243,7 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 		made_as = zdm_plan_spare_name(plan, name, "new");
 	if (needed && made_as != name)
 		return false;
-	zdm_plan_build_key(plan, plan->rel, made_as, con);
+	zdm_plan_made_for(zdm_plan_build_key(plan, plan->rel, made_as, con), made_as, name);
 	if (needed)
 		return use_index_now(plan, con, name);
 	zdm_plan_final(plan, "%s", zdm_using_index_text(con, name, made_as));

@@ -252,7 +252,7 @@ zdm_plan_partition_keys(ZdmPlan *plan, const Constraint *con)
 				return false;
 			name = zdm_plan_name_constraint(plan, rel, &unnamed);
 			zdm_plan_target(plan, rel);
-			zdm_plan_build_key(plan, rel, name, con);
+			(void) zdm_plan_build_key(plan, rel, name, con);
 			zdm_plan_before_final(plan, "ALTER TABLE %s %s", ddl_rel_qualified(rel),
 								  zdm_using_index_text(con, name, name));
 		}

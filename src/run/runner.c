@@ -313,9 +313,26 @@ translate_violation(const ZdmStep *step, ErrorData *error)
 	error->constraint_name = NULL;
 }
 
+/* Say the name that a constraint is to have in the end. */
+static void
+translate_name(const ZdmStep *step, ErrorData *error)
+{
+	char	   *at;
+
+	if (step->made_as == NULL || error->constraint_name == NULL ||
+		strcmp(error->constraint_name, step->made_as) != 0)
+		return;
+	error->constraint_name = pstrdup(step->made_for);
+	at = strstr(error->message, step->made_as);
+	if (at != NULL)
+		error->message = psprintf("%.*s%s%s", (int) (at - error->message), error->message,
+								  step->made_for, at + strlen(step->made_as));
+}
+
 static void
 translate_error(const ZdmStep *step, ErrorData *error)
 {
+	translate_name(step, error);
 	if (error->sqlerrcode == ERRCODE_CHECK_VIOLATION && error->table_name != NULL)
 		translate_violation(step, error);
 
