@@ -52,8 +52,4 @@ extern char *zdm_constraint_name(const ZdmRel *rel, const char *column, const ch
 extern const char *zdm_hazard_subject(const ZdmHazard *hazard);
 extern void zdm_append_set_not_null(StringInfo buf, const ZdmRel *rel, const char *column);
 
-/* column_advice.c */
-extern void zdm_append_plain_column(StringInfo buf, const ZdmDdl *ddl, const ZdmRel *rel,
-									AlterTableCmd *cmd);
-
 #endif							/* ZDM_ADVICE_H */

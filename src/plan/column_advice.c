@@ -51,19 +51,6 @@ type_text(const ZdmDdl *ddl, const TypeName *typname)
 	return TypeNameToString(typname);
 }
 
-static bool
-is_required(const ColumnDef *def)
-{
-	ListCell   *lc;
-
-	foreach(lc, def->constraints)
-	{
-		if (((Constraint *) lfirst(lc))->contype == CONSTR_NOTNULL)
-			return true;
-	}
-	return false;
-}
-
 /* The text of a new column's default, or NULL */
 static char *
 default_text(const ZdmDdl *ddl, const ZdmHazard *hazard)
@@ -79,22 +66,6 @@ finish(StringInfo buf)
 	while (buf->len > 0 && buf->data[buf->len - 1] == ' ')
 		buf->data[--buf->len] = '\0';
 	return buf->data;
-}
-
-/* ALTER TABLE ... ADD COLUMN with its default, but without constraints */
-void
-zdm_append_plain_column(StringInfo buf, const ZdmDdl *ddl, const ZdmRel *rel, AlterTableCmd *cmd)
-{
-	ColumnDef  *def = castNode(ColumnDef, cmd->def);
-	char	   *expr = NULL;
-
-	if (ddl_coldef_default(def) != NULL)
-		expr = zdm_sql_default(zdm_sql_action(ddl, (Node *) cmd));
-	appendStringInfo(buf, "ALTER TABLE %s ADD COLUMN %s %s%s%s%s; ",
-					 ddl_rel_qualified(rel), quote_identifier(def->colname),
-					 type_text(ddl, def->typeName),
-					 expr ? " DEFAULT " : "", expr ? expr : "",
-					 expr && is_required(def) ? " NOT NULL" : "");
 }
 
 static char *

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "nodes/makefuncs.h"
 #include "parser/parser.h"
 #include "plan/advice.h"
 #include "plan/column_plan.h"
