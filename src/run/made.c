@@ -29,8 +29,8 @@ static int	watched_ordinal;
 /* Oids that the current transaction has made; in TopMemoryContext */
 static List *made = NIL;
 
-static void
-forget(void)
+void
+made_forget(void)
 {
 	list_free(made);
 	made = NIL;
@@ -59,7 +59,7 @@ made_xact_callback(XactEvent event, void *arg)
 	if (event == XACT_EVENT_PRE_COMMIT)
 		steps_add_made(watched_statement, watched_ordinal, made);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
-		forget();
+		made_forget();
 }
 
 void

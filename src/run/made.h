@@ -22,4 +22,7 @@ extern void made_init(void);
 extern void made_watch(int64 statement_id, int ordinal);
 extern void made_stop(void);
 
+/* What the transaction has made needs no undo: it commits the whole statement. */
+extern void made_forget(void);
+
 #endif							/* ZDM_MADE_H */

@@ -50,6 +50,7 @@ typedef struct Runner
 	void	   *arg;
 	const ZdmStep *step;		/* the current one */
 	int			ordinal;
+	bool		is_last;
 	MemoryContext context;		/* survives transactions */
 } Runner;
 
@@ -141,6 +142,8 @@ static void
 set_done(const Runner *runner)
 {
 	steps_set_state(runner->statement_id, runner->ordinal, ZDM_STEP_DONE);
+	if (runner->is_last)
+		made_forget();
 }
 
 /* An attempt of a brief step, in a transaction of its own. */
@@ -389,6 +392,7 @@ run_steps(Runner *runner, List *steps)
 		{
 			runner->step = lfirst(lc);
 			runner->ordinal = foreach_current_index(lc) + 1;
+			runner->is_last = lnext(steps, lc) == NULL;
 			run_step(runner);
 		}
 	}
