@@ -26,6 +26,7 @@
 
 struct ZdmScript;
 struct ZdmScriptRel;
+struct ZdmPlan;
 
 /*
  * A relation as the statement meets it: from the catalog, with the changes
@@ -193,6 +194,10 @@ typedef struct ZdmDdl
 								 * reference */
 	List	   *dropped_tables; /* as in ZdmXact */
 	List	   *dropped_indexes;	/* likewise */
+
+	/* what plan/ has made of it, to be asked for more than once */
+	struct ZdmPlan *plan;
+	bool		is_planned;		/* also if there is none */
 } ZdmDdl;
 
 /* dispatch.c */

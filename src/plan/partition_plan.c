@@ -20,7 +20,6 @@
 #include "catalog/pg_inherits.h"
 #include "compat.h"
 #include "miscadmin.h"
-#include "parser/parser.h"
 #include "plan/advice.h"
 #include "plan/constraint_plan.h"
 #include "plan/partition_plan.h"
@@ -224,15 +223,6 @@ attach_partition(ZdmPlan *plan, const ZdmHazard *hazard)
 		prove(plan, &scratch, plan->rel, dflt, attach->bound, true);
 }
 
-/* Is the text that of the statement?  C code may have handed in any. */
-static bool
-is_text_of(const char *sql, const Node *stmt)
-{
-	List	   *parsed = raw_parser(sql, RAW_PARSE_DEFAULT);
-
-	return list_length(parsed) == 1 && equal(linitial_node(RawStmt, parsed)->stmt, stmt);
-}
-
 /*
  * CREATE TABLE ... PARTITION OF: with the proof on the default partition it
  * reads nothing.  stmt is that of a foreign table too, which begins alike.
@@ -246,7 +236,7 @@ create_partition_of(ZdmPlan *plan, const ZdmHazard *hazard)
 	ZdmRel	   *dflt;
 	char	   *command = zdm_sql_trim(plan->ddl->sql);
 
-	if (parent == NULL || !OidIsValid(parent->relid) || !is_text_of(command, plan->ddl->stmt))
+	if (parent == NULL || !OidIsValid(parent->relid))
 		return false;
 	dflt = ddl_default_partition(&scratch, parent);
 	if (dflt == NULL)

@@ -10,11 +10,13 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "parser/parser.h"
 #include "plan/advice.h"
 #include "plan/column_plan.h"
 #include "plan/constraint_plan.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 static const ZdmPlanner *const planner_tables[] = {
 	zdm_index_planners,
@@ -434,13 +436,44 @@ is_plannable(const ZdmDdl *ddl)
 	return false;
 }
 
-ZdmPlan *
-zdm_plan(const ZdmDdl *ddl)
+/*
+ * Is the text that of the statement?  C code may have handed in any, with a
+ * parse tree of its own; what the grammar finds wrong with it is no error then.
+ */
+static bool
+is_text_of(const char *sql, const Node *stmt)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool result = false;
+
+	PG_TRY();
+	{
+		List	   *parsed = raw_parser(sql, RAW_PARSE_DEFAULT);
+
+		result = list_length(parsed) == 1 &&
+			equal(linitial_node(RawStmt, parsed)->stmt, stmt);
+	}
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
+			category != ERRCODE_DATA_EXCEPTION && category != ERRCODE_FEATURE_NOT_SUPPORTED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return result;
+}
+
+static ZdmPlan *
+make_plan(const ZdmDdl *ddl)
 {
 	ZdmPlan    *plan;
 	bool		planned;
 
-	if (ddl->undefined != NULL || !is_plannable(ddl))
+	if (ddl->undefined != NULL || !is_plannable(ddl) || !is_text_of(ddl->sql, ddl->stmt))
 		return NULL;
 	plan = palloc0(sizeof(ZdmPlan));
 	plan->ddl = ddl;
@@ -449,6 +482,22 @@ zdm_plan(const ZdmDdl *ddl)
 	else
 		planned = plan_simple(plan);
 	return planned && line_up(plan) ? plan : NULL;
+}
+
+/* Made once: each hazard of a long statement asks for it. */
+ZdmPlan *
+zdm_plan(const ZdmDdl *ddl)
+{
+	if (ddl->hazards != NIL && !ddl->is_planned)
+	{
+		ZdmDdl	   *memo = unconstify(ZdmDdl *, ddl);
+		MemoryContext oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(ddl->hazards));
+
+		memo->plan = make_plan(ddl);
+		memo->is_planned = true;
+		MemoryContextSwitchTo(oldcontext);
+	}
+	return ddl->plan;
 }
 
 /*
