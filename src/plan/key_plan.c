@@ -206,6 +206,23 @@ fails_at_once(const ZdmPlan *plan, List *columns)
 }
 
 /*
+ * Has the table a constraint of the given name, which the statement does not
+ * drop?  USING INDEX would find that out too late, and in other words.
+ */
+static bool
+name_is_taken(const ZdmPlan *plan, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_rel_constraints(plan->rel))
+	{
+		if (strcmp(((const ZdmConstraint *) lfirst(lc))->name, name) == 0)
+			return !zdm_plan_replaces(plan, name);
+	}
+	return false;
+}
+
+/*
  * From 18 on a primary key of a partition of its own makes the partition's
  * not-null constraints local, which they are not with that of the parent; and
  * ONLY a parent it has them inherit, though a step of their own could not.
@@ -231,6 +248,7 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 		!zdm_plan_keeps_columns(plan, list_concat_copy(con->keys, con->including)))
 		return false;
 	if ((con->contype == CONSTR_PRIMARY && fails_at_once(plan, con->keys)) ||
+		(con->conname != NULL && name_is_taken(plan, con->conname)) ||
 		zdm_plan_lacks_partition_key(plan->rel, con))
 		return add_plainly(plan, con, name);
 	if (con->contype == CONSTR_PRIMARY &&
