@@ -32,6 +32,7 @@ sub start_node
 	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 	$node->append_conf('postgresql.conf', <<"CONF");
 autovacuum = off
+full_page_writes = off
 log_statement = none
 log_min_duration_statement = 1s
 restart_after_crash = on
