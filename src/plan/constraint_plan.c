@@ -288,15 +288,36 @@ reads_nothing(const ZdmPlan *plan, const char *name)
 	return false;
 }
 
+/*
+ * Is it known which columns the expression uses?  A name in it can also be
+ * that of the table, for all of them.
+ */
+static bool
+knows_columns(const ZdmPlan *plan, List *columns)
+{
+	ZdmDdl		scratch = *plan->ddl;
+	ListCell   *lc;
+
+	scratch.alter = castNode(AlterTableStmt, plan->ddl->stmt);
+	foreach(lc, columns)
+	{
+		if (ddl_alter_col(&scratch, plan->rel, strVal(lfirst(lc)), true) == NULL)
+			return false;
+	}
+	return true;
+}
+
 bool
 zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression)
 {
 	const char *name = zdm_plan_name_constraint(plan, plan->rel, con);
 	const char *made_as = name;
+	List	   *columns = ddl_check_columns(con->raw_expr);
 	const char *definition = psprintf("CHECK %s%s", expression,
 									  con->is_no_inherit ? " NO INHERIT" : "");
 
-	if (!zdm_plan_keeps_columns(plan, ddl_check_columns(con->raw_expr)))
+	if (!zdm_plan_keeps_columns(plan, columns) ||
+		(con->conname == NULL && !knows_columns(plan, columns)))
 		return false;
 	if (zdm_plan_replaces(plan, name))
 	{

@@ -15,6 +15,7 @@
 #include "catalog/pg_constraint.h"
 #include "commands/defrem.h"
 #include "ddl/catalog_scan.h"
+#include "mb/pg_wchar.h"
 #include "plan/constraint_plan.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
@@ -204,6 +205,35 @@ check_column(const Constraint *con)
 	return list_length(columns) == 1 ? strVal(linitial(columns)) : NULL;
 }
 
+/*
+ * The columns of an index in its name: as ChooseIndexColumnNames(), which
+ * numbers a name that comes again.
+ */
+static const char *
+key_columns(const Constraint *con)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, list_concat_copy(con->keys, con->including))
+	{
+		const char *column = strVal(lfirst(lc));
+		char	   *name = pstrdup(column);
+
+		for (int i = 1; list_member(names, makeString(name)); i++)
+		{
+			char		number[12];
+
+			snprintf(number, sizeof(number), "%d", i);
+			name = psprintf("%.*s%s",
+							pg_mbcliplen(column, strlen(column), NAMEDATALEN - 1 - (int) strlen(number)),
+							column, number);
+		}
+		names = lappend(names, makeString(name));
+	}
+	return zdm_columns_in_name(names);
+}
+
 /* The label of the constraint, and what stands before it */
 static const char *
 label_of(const Constraint *con, const char **column)
@@ -214,7 +244,7 @@ label_of(const Constraint *con, const char **column)
 		case CONSTR_PRIMARY:
 			return "pkey";
 		case CONSTR_UNIQUE:
-			*column = zdm_columns_in_name(list_concat_copy(con->keys, con->including));
+			*column = key_columns(con);
 			return "key";
 		case CONSTR_FOREIGN:
 			*column = zdm_columns_in_name(con->fk_attrs);
