@@ -150,19 +150,6 @@ note_alter_table(StepFacts *facts, const AlterTableStmt *stmt)
 	facts->step->undo_relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 }
 
-static void
-note_domain(StepFacts *facts, const AlterDomainStmt *stmt)
-{
-	/* its lock is on the tables that use the domain, while it reads them */
-	note_kind(facts, ZDM_STEP_BRIEF, stmt->subtype == 'V' ? ShareLock : NoLock);
-	if (stmt->subtype == 'C')
-		note_undo(facts, psprintf("ALTER DOMAIN %s DROP CONSTRAINT IF EXISTS %s",
-								  NameListToQuotedString(stmt->typeName),
-								  quote_identifier(castNode(Constraint, stmt->def)->conname)));
-	else if (stmt->subtype != 'V')
-		facts->step->cannot_undo = true;
-}
-
 /* What one command of the step says of it. */
 static void
 note_command(StepFacts *facts, Node *stmt)
@@ -174,14 +161,6 @@ note_command(StepFacts *facts, Node *stmt)
 			break;
 		case T_AlterTableStmt:
 			note_alter_table(facts, (AlterTableStmt *) stmt);
-			break;
-		case T_AlterDomainStmt:
-			note_domain(facts, (AlterDomainStmt *) stmt);
-			break;
-		case T_CreateStmt:
-			note_kind(facts, ZDM_STEP_BRIEF, NoLock);
-			note_undo(facts, psprintf("DROP TABLE IF EXISTS %s",
-									  relation_name(((CreateStmt *) stmt)->relation)));
 			break;
 		case T_CreateSeqStmt:
 			note_kind(facts, ZDM_STEP_BRIEF, NoLock);
