@@ -22,6 +22,7 @@ typedef struct StepFacts
 {
 	ZdmStep    *step;
 	int			commands;		/* looked at so far */
+	int			alters;			/* ALTER TABLEs among undo */
 	List	   *columns;		/* char *: new ones */
 	StringInfoData undo;		/* commands, the last one first */
 } StepFacts;
@@ -111,6 +112,15 @@ undo_action(StepFacts *facts, const AlterTableCmd *cmd, bool is_index)
 	return NULL;
 }
 
+/* Of two tables each is altered by its name. */
+static void
+note_undo_relid(StepFacts *facts, Oid relid)
+{
+	facts->step->undo_relid = facts->alters == 0 || facts->step->undo_relid == relid ?
+		relid : InvalidOid;
+	facts->alters++;
+}
+
 static void
 note_alter_table(StepFacts *facts, const AlterTableStmt *stmt)
 {
@@ -147,7 +157,7 @@ note_alter_table(StepFacts *facts, const AlterTableStmt *stmt)
 		return;
 	note_undo(facts, psprintf("ALTER TABLE IF EXISTS %s %s",
 							  relation_name(stmt->relation), actions.data));
-	facts->step->undo_relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	note_undo_relid(facts, RangeVarGetRelid(stmt->relation, NoLock, true));
 }
 
 /* What one command of the step says of it. */

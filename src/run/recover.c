@@ -138,28 +138,24 @@ hold_relation(Oid relid)
 		LockRelationOid(relid, AccessShareLock);
 }
 
-/* DROP INDEX, by the name that the index has now; NULL if it is gone */
-static RawStmt *
-drop_of_index(Oid indexoid)
+/*
+ * DROP of an index, sequence or table by the name that it has now; NIL if it
+ * is gone.
+ */
+static List *
+drop_of(Oid relid, ObjectType type)
 {
 	DropStmt   *drop = makeNode(DropStmt);
 
-	hold_relation(IndexGetRelation(indexoid, true));
-	if (get_rel_name(indexoid) == NULL)
-		return NULL;
-	drop->removeType = OBJECT_INDEX;
+	hold_relation(type == OBJECT_INDEX ? IndexGetRelation(relid, true) : relid);
+	if (get_rel_name(relid) == NULL)
+		return NIL;
+	drop->removeType = type;
 	drop->behavior = DROP_RESTRICT;
-	drop->objects = list_make1(list_make2(makeString(get_namespace_name(get_rel_namespace(indexoid))),
-										  makeString(get_rel_name(indexoid))));
-	return raw_statement((Node *) drop);
-}
-
-static List *
-append_drop(List *commands, Oid indexoid)
-{
-	RawStmt    *drop = drop_of_index(indexoid);
-
-	return drop ? lappend(commands, drop) : commands;
+	drop->missing_ok = true;	/* it can go with what is dropped before it */
+	drop->objects = list_make1(list_make2(makeString(get_namespace_name(get_rel_namespace(relid))),
+										  makeString(get_rel_name(relid))));
+	return list_make1(raw_statement((Node *) drop));
 }
 
 /*
@@ -205,23 +201,40 @@ reindex_leftovers(const ZdmStepRow *row)
 		leftovers = list_concat_unique_oid(leftovers, put_aside(lfirst_oid(lc)));
 	}
 	foreach(lc, leftovers)
-		result = append_drop(result, lfirst_oid(lc));
+		result = list_concat(result, drop_of(lfirst_oid(lc), OBJECT_INDEX));
 	return result;
 }
 
-/* The indexes that the step has made and that are still there. */
+/* Is it a relation of the kind that DROP of this type takes? */
+static bool
+is_of_type(Oid relid, ObjectType type)
+{
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_INDEX:
+		case RELKIND_PARTITIONED_INDEX:
+			return type == OBJECT_INDEX;
+		case RELKIND_SEQUENCE:
+			return type == OBJECT_SEQUENCE;
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+			return type == OBJECT_TABLE;
+		default:
+			return false;
+	}
+}
+
+/* What the step has made of this type, and is still there. */
 static List *
-drops_of_made(const ZdmStepRow *row)
+drops_of_made(const ZdmStepRow *row, ObjectType type)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
 
 	foreach(lc, row->made)
 	{
-		char		relkind = get_rel_relkind(lfirst_oid(lc));
-
-		if (relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX)
-			result = append_drop(result, lfirst_oid(lc));
+		if (is_of_type(lfirst_oid(lc), type))
+			result = list_concat(result, drop_of(lfirst_oid(lc), type));
 	}
 	return result;
 }
@@ -240,27 +253,34 @@ follow_rename(AlterTableStmt *stmt, Oid relid)
 	return true;
 }
 
-/* The commands (RawStmt) that take away what the step made; NIL: nothing. */
+/*
+ * The commands (RawStmt) that take away what the step made; NIL: nothing.
+ * They follow renames, and drop only what the ledger says the step has made.
+ * Where a dump of an unfinished statement was restored there are only names.
+ */
 static List *
 undo_commands(const ZdmStepRow *row)
 {
-	List	   *parsed;
 	List	   *result = NIL;
+	bool		dropped[OBJECT_VIEW + 1] = {0};
 	ListCell   *lc;
 
-	/* where a dump of an unfinished statement was restored there are only names */
 	if (row->undo_sql == NULL)
 		return row->state == ZDM_STEP_RUNNING ? reindex_leftovers(row) : NIL;
 
-	parsed = raw_parser(row->undo_sql, RAW_PARSE_DEFAULT);
-	foreach(lc, parsed)
+	foreach(lc, raw_parser(row->undo_sql, RAW_PARSE_DEFAULT))
 	{
 		RawStmt    *raw = lfirst_node(RawStmt, lc);
 
-		if (row->is_native && IsA(raw->stmt, DropStmt) &&
-			((DropStmt *) raw->stmt)->removeType == OBJECT_INDEX)
-			result = list_concat_unique_ptr(result, result == NIL ? drops_of_made(row) : NIL);
-		else if (!IsA(raw->stmt, AlterTableStmt) || list_length(parsed) > 1 ||
+		if (row->is_native && IsA(raw->stmt, DropStmt))
+		{
+			ObjectType	type = ((DropStmt *) raw->stmt)->removeType;
+
+			if (!dropped[type])
+				result = list_concat(result, drops_of_made(row, type));
+			dropped[type] = true;
+		}
+		else if (!IsA(raw->stmt, AlterTableStmt) ||
 				 follow_rename((AlterTableStmt *) raw->stmt, row->relid))
 			result = lappend(result, raw);
 	}
