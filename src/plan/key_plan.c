@@ -248,11 +248,7 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 		!zdm_plan_keeps_columns(plan, list_concat_copy(con->keys, con->including)))
 		return false;
 	if ((con->contype == CONSTR_PRIMARY && fails_at_once(plan, con->keys)) ||
-<<<<<<< /tmp/cons/mine/src/plan/key_plan.c
-		(ddl_constraint(plan->rel, name) != NULL && !zdm_plan_replaces(plan, name)) ||
-=======
 		(con->conname != NULL && name_is_taken(plan, con->conname)) ||
->>>>>>> /tmp/cons/h.tmp
 		zdm_plan_lacks_partition_key(plan->rel, con))
 		return add_plainly(plan, con, name);
 	if (con->contype == CONSTR_PRIMARY &&
