@@ -70,14 +70,6 @@ made_watch(int64 statement_id, int ordinal)
 	watching = true;
 }
 
-/* The step was the statement's last: with its commit there is nothing to undo. */
-void
-made_discard(void)
-{
-	made_stop();
-	forget();
-}
-
 void
 made_stop(void)
 {

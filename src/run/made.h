@@ -21,7 +21,6 @@ extern void made_init(void);
  */
 extern void made_watch(int64 statement_id, int ordinal);
 extern void made_stop(void);
-extern void made_discard(void);
 
 /* What the transaction has made needs no undo: it commits the whole statement. */
 extern void made_forget(void);
