@@ -173,7 +173,9 @@ append_definition(StringInfo buf, Relation rel, const IndexStmt *stmt)
 
 /*
  * The steps that build the index on a table without partitions.  What is not
- * built concurrently (exclusion, WITHOUT OVERLAPS) has no safe way.
+ * built concurrently (exclusion, WITHOUT OVERLAPS) has no safe way; nor has a
+ * primary key of a partition from 18 on, whose not-null constraints it would
+ * make its own.
  */
 static bool
 build(ZdmPlan *plan, ZdmRel *rel, Relation heap, const IndexStmt *stmt)
@@ -184,6 +186,7 @@ build(ZdmPlan *plan, ZdmRel *rel, Relation heap, const IndexStmt *stmt)
 
 	initStringInfo(&definition);
 	if (stmt->excludeOpNames != NIL || compat_index_is_without_overlaps(stmt) ||
+		(stmt->primary && COMPAT_NOT_NULL_HAS_CONSTRAINT && rel->is_partition) ||
 		!append_definition(&definition, heap, stmt))
 		return false;
 	name = quote_identifier(index_name(plan, rel, stmt));
