@@ -176,14 +176,15 @@ zdm_plan_made_for(ZdmStep *step, const char *made_as, const char *name)
  * can only be without inheritance.
  */
 static bool
-add_not_null_constraint(ZdmPlan *plan, const char *column, const char *name, bool no_inherit)
+add_not_null_constraint(ZdmPlan *plan, ZdmPass pass, const char *column, const char *name,
+						bool no_inherit)
 {
 	const char *waiting = zdm_unvalidated_not_null(plan->rel, column);
 	ListCell   *lc;
 
 	if (waiting != NULL)
 	{
-		zdm_plan_step(plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",
+		zdm_plan_step(plan, pass, "%s VALIDATE CONSTRAINT %s",
 					  zdm_plan_alter(plan), quote_identifier(waiting));
 		return true;
 	}
@@ -194,7 +195,7 @@ add_not_null_constraint(ZdmPlan *plan, const char *column, const char *name, boo
 	}
 	if (name == NULL)
 		name = zdm_plan_choose_name(plan, plan->rel, column, "not_null");
-	(void) zdm_plan_validated(plan, ZDM_PASS_CHECK, zdm_plan_alter(plan), name,
+	(void) zdm_plan_validated(plan, pass, zdm_plan_alter(plan), name,
 							  psprintf("NOT NULL %s%s", quote_identifier(column),
 									   no_inherit ? " NO INHERIT" : ""));
 	return true;
@@ -206,14 +207,14 @@ add_not_null_constraint(ZdmPlan *plan, const char *column, const char *name, boo
  * the CHECK's column type or the owner's rights from under it.
  */
 static void
-add_not_null_check(ZdmPlan *plan, const char *column, bool no_inherit)
+add_not_null_check(ZdmPlan *plan, ZdmPass pass, const char *column, bool no_inherit)
 {
 	const char *alter = zdm_plan_alter(plan);
 	const char *quoted = quote_identifier(column);
 	const char *name = zdm_plan_spare_name(plan, column, "not_null");
 	ZdmStep    *step;
 
-	step = zdm_plan_validated(plan, ZDM_PASS_CHECK, alter, name,
+	step = zdm_plan_validated(plan, pass, alter, name,
 							  psprintf("CHECK (%s IS NOT NULL)%s", quoted,
 									   no_inherit ? " NO INHERIT" : ""));
 	step->null_column = column;
@@ -224,6 +225,12 @@ add_not_null_check(ZdmPlan *plan, const char *column, bool no_inherit)
 
 bool
 zdm_plan_not_null(ZdmPlan *plan, const char *column)
+{
+	return zdm_plan_not_null_in(plan, ZDM_PASS_CHECK, column);
+}
+
+bool
+zdm_plan_not_null_in(ZdmPlan *plan, ZdmPass pass, const char *column)
 {
 	bool		no_inherit = plan->rel->has_children &&
 		!castNode(AlterTableStmt, plan->ddl->stmt)->relation->inh;
@@ -239,8 +246,8 @@ zdm_plan_not_null(ZdmPlan *plan, const char *column)
 	}
 	plan->not_null = lappend(plan->not_null, unconstify(char *, column));
 	if (COMPAT_NOT_NULL_HAS_CONSTRAINT)
-		return add_not_null_constraint(plan, column, NULL, no_inherit);
-	add_not_null_check(plan, column, no_inherit);
+		return add_not_null_constraint(plan, pass, column, NULL, no_inherit);
+	add_not_null_check(plan, pass, column, no_inherit);
 	return true;
 }
 
@@ -260,7 +267,7 @@ set_not_null(ZdmPlan *plan, const ZdmHazard *hazard)
 	if (zdm_unvalidated_not_null(plan->rel, hazard->column) != NULL ||
 		!zdm_plan_keeps_columns(plan, con->keys))
 		return false;
-	return add_not_null_constraint(plan, hazard->column,
+	return add_not_null_constraint(plan, ZDM_PASS_CHECK, hazard->column,
 								   zdm_plan_name_constraint(plan, plan->rel, con),
 								   con->is_no_inherit);
 }

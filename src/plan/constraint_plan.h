@@ -37,6 +37,9 @@ extern bool zdm_plan_add_constraint(ZdmPlan *plan, AlterTableCmd *cmd);
  */
 extern const char *zdm_unvalidated_not_null(ZdmRel *rel, const char *column);
 
+/* As zdm_plan_not_null(), among the steps of that pass */
+extern bool zdm_plan_not_null_in(ZdmPlan *plan, ZdmPass pass, const char *column);
+
 /* Add it NOT VALID, and validate it; returns the latter step. */
 extern ZdmStep *zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter,
 								   const char *name, const char *definition);

@@ -100,7 +100,7 @@ zdm_plan_build_key(ZdmPlan *plan, const ZdmRel *rel, const char *name, const Con
  * new column's definition says so itself, it comes with that.
  */
 static bool
-set_not_null(ZdmPlan *plan, List *columns)
+set_not_null(ZdmPlan *plan, ZdmPass pass, List *columns)
 {
 	ZdmDdl		scratch = *plan->ddl;
 	ListCell   *lc;
@@ -111,7 +111,7 @@ set_not_null(ZdmPlan *plan, List *columns)
 		const char *column = strVal(lfirst(lc));
 		ZdmCol	   *col = ddl_alter_col(&scratch, plan->rel, column, true);
 
-		if (col != NULL && !col->not_null && !zdm_plan_not_null(plan, column))
+		if (col != NULL && !col->not_null && !zdm_plan_not_null_in(plan, pass, column))
 			return false;
 	}
 	return true;
@@ -251,17 +251,21 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 		(con->conname != NULL && name_is_taken(plan, con->conname)) ||
 		zdm_plan_lacks_partition_key(plan->rel, con))
 		return add_plainly(plan, con, name);
-	if (con->contype == CONSTR_PRIMARY &&
-		(marks_not_null_local(plan) || !set_not_null(plan, con->keys)))
+	if (con->contype == CONSTR_PRIMARY && marks_not_null_local(plan))
 		return false;
 	if (plan->rel->relkind == RELKIND_PARTITIONED_TABLE)
-		return !needed && zdm_plan_partition_keys(plan, con) && add_plainly(plan, con, name);
+		return !needed &&
+			(con->contype != CONSTR_PRIMARY || set_not_null(plan, ZDM_PASS_CHECK, con->keys)) &&
+			zdm_plan_partition_keys(plan, con) && add_plainly(plan, con, name);
 
 	if (zdm_plan_replaces(plan, name))
 		made_as = zdm_plan_spare_name(plan, name, "new");
 	if (needed && made_as != name)
 		return false;
 	zdm_plan_made_for(zdm_plan_build_key(plan, plan->rel, made_as, con), made_as, name);
+	/* PostgreSQL finds duplicates first, NULLs then */
+	if (con->contype == CONSTR_PRIMARY && !set_not_null(plan, ZDM_PASS_KEY, con->keys))
+		return false;
 	if (needed)
 		return use_index_now(plan, con, name);
 	zdm_plan_final(plan, "%s", zdm_using_index_text(con, name, made_as));
@@ -291,7 +295,7 @@ zdm_plan_primary_key_index(ZdmPlan *plan, const ZdmHazard *hazard)
 	if (index == NULL)
 		return false;
 	columns = ddl_index_columns(plan->rel, index);
-	if (!fails_at_once(plan, columns) && !set_not_null(plan, columns))
+	if (!fails_at_once(plan, columns) && !set_not_null(plan, ZDM_PASS_CHECK, columns))
 		return false;
 	zdm_plan_final(plan, "%s", zdm_using_index_text(con, zdm_plan_name_constraint(plan, plan->rel, con),
 												con->indexname));
