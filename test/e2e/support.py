@@ -64,6 +64,15 @@ def install_zdm(dbname):
     )
 
 
+def decisions(decision, dbname="shop"):
+    """The rules of the statements of which zdm decided so, in their order."""
+    rows = as_dba(
+        f"SELECT unnest(rules) FROM (SELECT * FROM zdm_history WHERE decision = '{decision}' ORDER BY id) AS h",
+        dbname=dbname,
+    )
+    return [row[0] for row in rows]
+
+
 @functools.cache
 def make_shop_template():
     """The database that each test gets a copy of."""

@@ -1,4 +1,4 @@
-"""Django's migration operations on tables with rows: what zdm refuses while a window is open, and what after it."""
+"""Django's migration operations on tables with rows: what zdm refuses or carries out in steps, in a window and after it."""
 
 from django.contrib.postgres.operations import (
     AddConstraintNotValid,
@@ -6,7 +6,8 @@ from django.contrib.postgres.operations import (
     RemoveIndexConcurrently,
     ValidateConstraint,
 )
-from django.db import models
+from django.db import IntegrityError, models
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import (
     AddConstraint,
     AddField,
@@ -23,7 +24,7 @@ from django.db.migrations.operations import (
 )
 from django.db.models.functions import Lower, Random
 
-from support import CUSTOMERS, ShopTestCase, query
+from support import CUSTOMERS, ShopTestCase, as_dba, decisions, new_database, query
 from shop.models import Customer
 
 BY_PLAN = models.Index(fields=["plan"], name="shop_customer_plan")
@@ -216,8 +217,65 @@ class RunsInWindow(ShopTestCase):
         self.assertEqual(invoice.get().total, 5)
 
 
+class InSteps(ShopTestCase):
+    """Outside a transaction (atomic = False) zdm carries out what it refuses inside, and it comes to the same."""
+
+    def assert_same_in_steps(self, operation, rule):
+        """The schema that zdm makes of the operation is the one that it has without zdm, by name and property."""
+        schemas = []
+        for mode in "off", "enforce":
+            new_database("shop", template="shop_template")
+            as_dba(f"ALTER DATABASE shop SET zdm.mode = {mode}")
+            Customer.objects.filter(company_address=None).update(company_address="unknown")
+            self.models = MigrationLoader(None).project_state(("shop", "0001_initial"))
+            self.assert_runs(operation, atomic=False)
+            schemas.append(self.shop_schema())
+        self.assertEqual(schemas[1], schemas[0])
+        self.assertIn(rule, decisions("rewrite"))
+        self.assertEqual(as_dba("SELECT count(*) FROM zdm.step WHERE state <> 'done'", dbname="shop"), [(0,)])
+
+    def test_add_index(self):
+        self.assert_same_in_steps(AddIndex("customer", BY_PLAN), "create_index")
+
+    def test_unique_constraint(self):
+        self.assert_same_in_steps(AddConstraint("order", NUMBER_UNIQUE), "add_unique_constraint")
+
+    def test_check_constraint(self):
+        self.assert_same_in_steps(AddConstraint("customer", CREDIT_CHECK), "add_check_constraint")
+
+    def test_not_null(self):
+        self.assert_same_in_steps(AlterField("customer", "company_address", models.TextField()), "set_not_null")
+
+    def test_add_field_with_volatile_default(self):
+        lot = models.FloatField(db_default=Random())
+        self.assert_same_in_steps(AddField("customer", "lot", lot), "add_column_volatile_default")
+
+    def test_add_foreign_key(self):
+        """The column and its REFERENCES are brief; the index that Django adds to them is built in steps."""
+        self.assert_same_in_steps(AddField("order", "payer", payer()), "create_index")
+
+    def test_remove_index(self):
+        self.assert_same_in_steps(RemoveIndex("order", "shop_order_number"), "drop_index")
+
+    def test_add_index_in_window(self):
+        """New indexes harm no old client."""
+        self.begin_window()
+        self.assert_runs(AddIndex("customer", BY_PLAN), atomic=False)
+        self.assertEqual(decisions("rewrite"), ["create_index"])
+        self.assert_old_version_works()
+
+    def test_failed_constraint_leaves_nothing(self):
+        """Duplicates: Django gets PostgreSQL's own error, and may send the migration again."""
+        before = self.shop_schema()
+        by_plan = models.UniqueConstraint(fields=["plan"], name="shop_customer_plan_unique")
+        with self.assertRaises(IntegrityError) as raised:
+            self.migrate(AddConstraint("customer", by_plan), atomic=False)
+        self.assertEqual(raised.exception.__cause__.sqlstate, "23505")
+        self.assertEqual(self.shop_schema(), before)
+
+
 class AfterWindow(ShopTestCase):
-    """The old version is gone: what only it needed may go. A long lock is as bad as before."""
+    """The old version is gone: what only it needed may go. A long lock is as bad as before, in a transaction."""
 
     def setUp(self):
         super().setUp()
