@@ -2,7 +2,7 @@
 
 # Modules with hooks of their own, loaded before and after zdm, see each
 # command once, and an attempt that failed for want of a lock not as one that
-# still runs.
+# still runs; a statement in steps works beside them.
 
 use strict;
 use warnings FATAL => 'all';
@@ -56,12 +56,29 @@ CONF
 	}
 	$blocker->quit;
 
+	# in steps, whose commands the audit log has
+	my ($out, $err);
+	$node->psql('postgres', <<'SQL', stdout => \$out, stderr => \$err, on_error_stop => 1);
+SET zdm.small_table = 0;
+CREATE TABLE large (a int);
+INSERT INTO large SELECT generate_series(1, 100);
+ALTER TABLE large ALTER a SET NOT NULL, ADD COLUMN token uuid DEFAULT gen_random_uuid();
+CREATE INDEX large_a ON large (a);
+SELECT attnotnull, (SELECT count(token) FROM large), indisvalid
+FROM pg_attribute JOIN pg_index ON indrelid = attrelid WHERE attrelid = 'large'::regclass AND attname = 'a';
+SELECT count(*) FROM zdm.step WHERE state <> 'done';
+SQL
+	unlike($err, qr/ERROR|WARNING/, "$libraries: in steps");
+	is($out, "t|100|t\n0", "$libraries: and to the end");
+
 	is( $node->safe_psql('postgres', q{SELECT calls FROM pg_stat_statements WHERE query ~ '^ALTER TABLE t ADD COLUMN c1'}),
 		'1', "$libraries: one command")
 	  if grep { $_ eq 'pg_stat_statements' } @modules;
 
 	my $log = slurp_file($node->logfile);
 	like($log, qr/AUDIT: SESSION,\d+,\d+,DDL,DROP TABLE/, "$libraries: audited")
+	  if grep { $_ eq 'pgaudit' } @modules;
+	like($log, qr/AUDIT: SESSION,\d+,\d+,DDL,CREATE INDEX,[^\n]*CONCURRENTLY large_a/, "$libraries: steps are audited")
 	  if grep { $_ eq 'pgaudit' } @modules;
 	unlike($log, qr/stack is not empty|was terminated by|TRAP:|reference leak/, "$libraries: no confusion");
 	$node->stop;
