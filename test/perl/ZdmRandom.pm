@@ -572,8 +572,8 @@ sub alter_table
 	# nor does it give a new sequence to the new owner
 	return undef if grep({ /OWNER TO/ } @parts) && grep({ /serial|IDENTITY/ } @parts);
 	$case->{several} = 1 if @parts > 1 || (() = $parts[0] =~ /CHECK|UNIQUE|KEY|NOT NULL|REFERENCES|, /g) > 1;
-	# constraints on a column of which the type changes wait for that
-	$case->{no_plan} = '' if @parts > 1 && grep { / TYPE / } @parts;
+	# constraints on a column that goes or changes its type wait for that
+	$case->{no_plan} = '' if @parts > 1 && grep { / TYPE |DROP COLUMN/ } @parts;
 	$target = pick(@{ $table->{middle} }) if $table->{middle} && chance(0.15);
 	$target = pick(@{ $table->{leaves} }) if $table->{leaves} && chance(0.08);
 	$target = pick(@{ $table->{children} }) if $table->{children} && chance(0.15);
