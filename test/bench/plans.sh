@@ -231,7 +231,7 @@ plans_row() {
 	read -r ratio ratio_low ratio_high < <(plans_ratios "$plan" | summary)
 	# a few milliseconds more or less decide about what is over at once
 	if awk -v s="$safe" 'BEGIN { exit !(s < 0.5) }'; then
-		verdict=$(awk -v s="$safe" -v z="$zdm" 'BEGIN { printf "%.0f ms more", (z - s) * 1000 }')
+		verdict=$(awk -v s="$safe" -v z="$zdm" 'BEGIN { printf "%+.0f ms", (z - s) * 1000 }')
 	else
 		judge "time, ratio to safe SQL, ${plans_title[$plan]}" at_most 1.05 "$ratio" "$ratio_low" "$ratio_high"
 	fi
