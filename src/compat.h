@@ -54,6 +54,12 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#include "nodes/queryjumble.h"
+#else
+#include "utils/queryjumble.h"
+#endif
+
 /*
  * Memory for the "extra" of a setting, which the server frees.  Before 16
  * that is malloc's.

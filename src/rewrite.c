@@ -16,6 +16,7 @@
 #include "hook.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "parser/analyze.h"
 #include "plan/plan.h"
 #include "run/runner.h"
 #include "tcop/dest.h"
@@ -68,6 +69,9 @@ run_command(RawStmt *raw, const char *sql, const ZdmPolicy *policy, const ZdmDdl
 	pstmt->utilityStmt = raw->stmt;
 	pstmt->stmt_location = raw->stmt_location;
 	pstmt->stmt_len = raw->stmt_len;
+	/* by which pg_stat_statements knows it, as of a client's statement */
+	if (IsQueryIdEnabled())
+		pstmt->queryId = parse_analyze_fixedparams(raw, sql, NULL, 0, NULL)->queryId;
 	utility.pstmt = pstmt;
 	utility.query = sql;
 	utility.context = PROCESS_UTILITY_TOPLEVEL;
