@@ -148,7 +148,7 @@ slice(const ZdmNewColumn *col, int start, bool with_attributes)
 		if (con->location > start && !(with_attributes && zdm_column_is_attribute(con)))
 			end = Min(end, con->location);
 	}
-	return zdm_sql_trim(pnstrdup(col->text + start, end - start));
+	return zdm_sql_trim(pnstrdup(col->text +start, end - start));
 }
 
 char *

@@ -298,6 +298,6 @@ zdm_plan_primary_key_index(ZdmPlan *plan, const ZdmHazard *hazard)
 	if (!fails_at_once(plan, columns) && !set_not_null(plan, ZDM_PASS_CHECK, columns))
 		return false;
 	zdm_plan_final(plan, "%s", zdm_using_index_text(con, zdm_plan_name_constraint(plan, plan->rel, con),
-												con->indexname));
+													con->indexname));
 	return true;
 }

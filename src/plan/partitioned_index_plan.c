@@ -379,7 +379,11 @@ walk_partitions(Walk *walk, ZdmRel *parent, const char *parent_index, Oid parent
 			walk->has_foreign = true;
 			continue;
 		}
-		/* of partitions the plain statement asks for no right, CONCURRENTLY does */
+
+		/*
+		 * of partitions the plain statement asks for no right, CONCURRENTLY
+		 * does
+		 */
 		if (!has_privs_of_role(GetUserId(), part->owner))
 			return false;
 		zdm_plan_target(walk->plan, part);

@@ -409,7 +409,7 @@ line_up(ZdmPlan *plan)
 	{
 		foreach(lc, plan->passes[pass])
 			((ZdmStep *) lfirst(lc))->phase = pass == ZDM_PASS_COLUMN ?
-				ZDM_PHASE_EXPAND : ZDM_PHASE_MIGRATE;
+			ZDM_PHASE_EXPAND : ZDM_PHASE_MIGRATE;
 		plan->steps = list_concat(plan->steps, plan->passes[pass]);
 	}
 	foreach(lc, plan->steps)

@@ -56,8 +56,8 @@ typedef struct ZdmPlan
 								 * children, that the statement drops */
 	List	   *not_null;		/* char *: columns made NOT NULL so far */
 	bool		columns_are_final;	/* new columns are for the last step: they
-								 * stand behind one that takes the place of
-								 * one dropped there */
+									 * stand behind one that takes the place
+									 * of one dropped there */
 } ZdmPlan;
 
 /*

@@ -60,8 +60,8 @@ note_index(StepFacts *facts, const IndexStmt *stmt)
 		facts->step->cannot_undo = true;
 	else
 		note_undo(facts, psprintf("DROP INDEX IF EXISTS %s",
-							  quote_qualified_identifier(stmt->relation->schemaname,
-														 stmt->idxname)));
+								  quote_qualified_identifier(stmt->relation->schemaname,
+															 stmt->idxname)));
 }
 
 static bool
