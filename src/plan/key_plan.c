@@ -232,7 +232,7 @@ marks_not_null_local(const ZdmPlan *plan)
 {
 	if (!COMPAT_NOT_NULL_HAS_CONSTRAINT)
 		return false;
-	return plan->rel->relkind == RELKIND_PARTITIONED_TABLE ||
+	return plan->rel->relkind == RELKIND_PARTITIONED_TABLE || plan->rel->is_partition ||
 		(plan->rel->has_children &&
 		 !castNode(AlterTableStmt, plan->ddl->stmt)->relation->inh);
 }

@@ -87,8 +87,6 @@ my @statements = (
 	'ALTER TABLE o.t ALTER COLUMN ck TYPE varchar(20)',
 	'ALTER TABLE o.t ALTER COLUMN code TYPE text COLLATE "C"',
 	'ALTER TABLE o.parted ADD UNIQUE (id)',
-	'ALTER TABLE o.parted ADD CONSTRAINT k PRIMARY KEY (id)',
-	'ALTER TABLE o.parted ADD PRIMARY KEY (id, k) DEFERRABLE',
 	'ALTER TABLE o.parted ADD CHECK (k > 0)',
 	'CREATE INDEX new_idx ON o.t (a)',
 	'CREATE UNIQUE INDEX ON o.t (a) WHERE b > 0',
@@ -99,6 +97,11 @@ my @statements = (
 );
 push @statements, 'ALTER TABLE o.parted ADD CONSTRAINT k FOREIGN KEY (k) REFERENCES o.u'
   if $version >= 18;
+# from 18 on it makes the not-null constraints of partitions local
+push @statements,
+  'ALTER TABLE o.parted ADD CONSTRAINT k PRIMARY KEY (id)',
+  'ALTER TABLE o.parted ADD PRIMARY KEY (id, k) DEFERRABLE'
+  if $version < 18;
 
 foreach my $statement (@statements)
 {

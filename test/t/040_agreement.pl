@@ -153,7 +153,7 @@ sub objects
 
 # Two letters before each statement: its verdict without a window and in one.
 # r runs, w warns, s in steps, R refused, e fails for a reason of the server's
-# own.  "17 " or "18 " before them: from that version on.  "!": not about one
+# own.  "17 " or "18 " before them: from that version on; "-17 ": up to it.  "!": not about one
 # schema only.
 my $list = <<'LIST';
 ss  CREATE INDEX i ON t (a)
@@ -265,7 +265,8 @@ sR  ALTER TABLE nopk ADD PRIMARY KEY (id)
 sR  ALTER TABLE nopk ADD PRIMARY KEY (n2)
 rr  ALTER TABLE nopk ADD CONSTRAINT k PRIMARY KEY USING INDEX nopk_id_idx
 sR  ALTER TABLE nopk ADD CONSTRAINT k PRIMARY KEY USING INDEX nopk_n2_idx
-sR  ALTER TABLE q ADD PRIMARY KEY (id)
+-17 sR  ALTER TABLE q ADD PRIMARY KEY (id)
+18 RR  ALTER TABLE q ADD PRIMARY KEY (id)
 RR  ALTER TABLE t ADD CONSTRAINT k EXCLUDE USING gist (excl WITH &&)
 rr  ALTER TABLE t VALIDATE CONSTRAINT t_nv
 rr  ALTER TABLE t VALIDATE CONSTRAINT t_a_fkey
@@ -683,9 +684,9 @@ my @cases;
 foreach my $line (split /\n/, $list)
 {
 	die "wrong line: $line"
-	  unless $line =~ /^(?:(\d\d) )?([rwsRe])([rwsRe])(!?) +(.*)$/;
-	push @cases, { plain => $2, window => $3, global => $4 ne '', sql => $5 }
-	  if $version >= ($1 // 15);
+	  unless $line =~ /^(?:(-?)(\d\d) )?([rwsRe])([rwsRe])(!?) +(.*)$/;
+	push @cases, { plain => $3, window => $4, global => $5 ne '', sql => $6 }
+	  if !defined $2 || ($1 eq '' ? $version >= $2 : $version <= $2);
 }
 cmp_ok(scalar @cases, '>=', 150, 'there are at least 150 statements');
 
