@@ -153,8 +153,8 @@ sub objects
 
 # Two letters before each statement: its verdict without a window and in one.
 # r runs, w warns, s in steps, R refused, e fails for a reason of the server's
-# own.  "17 " or "18 " before them: from that version on; "-17 ": up to it.  "!": not about one
-# schema only.
+# own.  "17 " or "18 " before them: from that version on; "-17 ": up to it.
+# "!": not about one schema only.
 my $list = <<'LIST';
 ss  CREATE INDEX i ON t (a)
 ss  CREATE INDEX ON t (a)
