@@ -24,6 +24,7 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "window/ledger.h"
+#include "window/steps.h"
 #include "window/window.h"
 
 /* One statement on its way. */
@@ -293,6 +294,30 @@ run_in_block(Guard *guard)
 }
 
 /*
+ * Does what a lost session of the same role has left half done have to go
+ * first?  A statement in steps begins with that.  Others may meet a column or
+ * index that would be taken away afterwards: a migration that is run again
+ * takes it for its own (IF NOT EXISTS), or gives it another name.
+ */
+static bool
+recovers_first(const Guard *guard)
+{
+	if (guard->ddl.in_block)
+		return false;
+	if (guard->plan != NULL)
+		return true;
+	switch (nodeTag(guard->ddl.stmt))
+	{
+		case T_AlterTableStmt:
+		case T_IndexStmt:
+		case T_RenameStmt:
+			return guard->policy.mode == ZDM_MODE_ENFORCE && steps_any_unfinished();
+		default:
+			return false;
+	}
+}
+
+/*
  * Guard one utility statement.  Runs it, or raises why not.
  *
  * Where an attempt is a whole transaction, its abort releases the plan cache
@@ -313,12 +338,16 @@ guard_utility(const ZdmUtility *utility)
 
 	guard->utility = *utility;
 	judge(guard);
-	if (guard->plan != NULL && !guard->ddl.in_block && rewrite_recover())
+	if (recovers_first(guard))
 	{
-		/* another transaction: facts may have changed */
-		PushActiveSnapshot(GetTransactionSnapshot());
-		own_snapshot = true;
-		judge(guard);
+		guard->utility.pstmt = copyObject(utility->pstmt);
+		if (rewrite_recover())
+		{
+			/* another transaction: facts may have changed */
+			PushActiveSnapshot(GetTransactionSnapshot());
+			own_snapshot = true;
+			judge(guard);
+		}
 	}
 	locks = guard->plan == NULL ? needed_locks(&guard->ddl) : NIL;
 
@@ -326,7 +355,7 @@ guard_utility(const ZdmUtility *utility)
 	if (locks != NIL && !asks_not_to_wait(guard->ddl.stmt) &&
 		(can_abort || !guard->ddl.commits))
 	{
-		guard->pstmt = copyObject(utility->pstmt);
+		guard->pstmt = copyObject(guard->utility.pstmt);
 		lock_budget_run(attempt_once, guard, locks, can_abort,
 						guard->ddl.xact->locks != NIL, guard->ddl.commits);
 	}

@@ -499,20 +499,42 @@ complete_all(Recovery *recovery, List *rows)
 	}
 }
 
-static void
+/*
+ * Is there anything left to do or undo?  Between the look for unfinished
+ * statements and the lock on this one its session may have carried it out, or
+ * another one recovered it.
+ */
+static bool
+is_unfinished(List *rows)
+{
+	ListCell   *lc;
+
+	foreach(lc, rows)
+	{
+		if (((ZdmStepRow *) lfirst(lc))->state != ZDM_STEP_DONE)
+			return true;
+	}
+	return false;
+}
+
+/* False if there was nothing to do. */
+static bool
 recover(Recovery *recovery)
 {
 	List	   *rows;
+	bool		unfinished;
 	bool		complete;
 
 	restart_begin_step(recovery->context);
 	rows = steps_of(recovery->statement_id);
-	complete = must_complete(rows);
+	unfinished = is_unfinished(rows);
+	complete = unfinished && must_complete(rows);
 	restart_commit();
 	if (complete)
 		complete_all(recovery, rows);
-	else
+	else if (unfinished)
 		undo_all(recovery, rows);
+	return unfinished;
 }
 
 void
@@ -524,7 +546,7 @@ recover_statement(int64 statement_id, MemoryContext context, const ZdmRunnerOps 
 	recovery.ops = ops;
 	recovery.arg = arg;
 	recovery.context = context;
-	recover(&recovery);
+	(void) recover(&recovery);
 }
 
 /*
@@ -553,6 +575,8 @@ role_of(const ZdmUnfinished *statement)
 static void
 recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 {
+	volatile bool recovered = false;
+
 	if (!recover_lock(statement->statement_id))
 		return;
 	PG_TRY();
@@ -561,7 +585,7 @@ recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 		recovery->statement_id = statement->statement_id;
 		recovery->role = role_of(statement);
 		restart_commit();
-		recover(recovery);
+		recovered = recover(recovery);
 	}
 	PG_CATCH();
 	{
@@ -570,8 +594,9 @@ recover_if_dead(Recovery *recovery, const ZdmUnfinished *statement)
 	}
 	PG_END_TRY();
 	recover_unlock(statement->statement_id);
-	ereport(NOTICE,
-			(errmsg("ended what a lost session had left of: %s", statement->sql)));
+	if (recovered)
+		ereport(NOTICE,
+				(errmsg("ended what a lost session had left of: %s", statement->sql)));
 }
 
 /*

@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * protect.c
- *	  Keeps the ledger from being dropped while a window is open: what the
- *	  window stands for would be forgotten without a word.
+ *	  Keeps the ledger from being dropped while a window is open, or while a
+ *	  statement is carried out or has left something to clean up: what they
+ *	  stand for would be forgotten without a word.
  *
  * DROP EXTENSION is one way of many to it (DROP SCHEMA ... CASCADE, DROP
  * OWNED), so the drop of the table itself is what is watched.
@@ -20,43 +21,70 @@
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "window/ledger.h"
+#include "window/steps.h"
 #include "window/window.h"
 
 static object_access_hook_type prev_object_access_hook = NULL;
 
-/* Is this zdm.window?  Asked for each relation dropped, so no error if not. */
-static bool
-is_window_table(Oid relid)
+/*
+ * The name of a table in the schema zdm, or NULL.  Asked for each relation
+ * dropped, so no error if it is none.
+ */
+static const char *
+ledger_table(Oid relid)
 {
 	Oid			nspoid = get_rel_namespace(relid);
-	char	   *relname;
 
-	if (!OidIsValid(nspoid) || nspoid != get_namespace_oid(ZDM_SCHEMA, true))
-		return false;
-	relname = get_rel_name(relid);
-	return relname != NULL && strcmp(relname, "window") == 0;
+	if (!OidIsValid(nspoid) || nspoid != get_namespace_oid(ZDM_SCHEMA, true) ||
+		get_rel_relkind(relid) != RELKIND_RELATION)
+		return NULL;
+	return get_rel_name(relid);
 }
 
 static void
-protect_object_access(ObjectAccessType access, Oid classid, Oid objid, int subid,
-					  void *arg)
+check_no_window_open(void)
 {
-	const char *open_windows;
+	const char *open_windows = window_open_names();
 
-	if (prev_object_access_hook)
-		prev_object_access_hook(access, classid, objid, subid, arg);
-
-	if (access != OAT_DROP || classid != RelationRelationId || subid != 0 ||
-		zdm_guc_mode == ZDM_MODE_OFF || IsBinaryUpgrade || !is_window_table(objid))
-		return;
-
-	open_windows = window_open_names();
 	if (open_windows != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
 				 errmsg("cannot drop extension \"zdm\" while a window is open"),
 				 errdetail("Open windows: %s.", open_windows),
 				 errhint("End them with zdm_end_window() or zdm_abort_window() first.")));
+}
+
+static void
+check_nothing_unfinished(void)
+{
+	if (steps_any_unfinished())
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
+				 errmsg("cannot drop extension \"zdm\" while a statement is carried out in steps"),
+				 errdetail("Without zdm.step, what it has made so far could not be undone."),
+				 errhint("Wait for its end; if its session is gone, CALL zdm_run() first.")));
+}
+
+static void
+protect_object_access(ObjectAccessType access, Oid classid, Oid objid, int subid,
+					  void *arg)
+{
+	const char *table;
+
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, classid, objid, subid, arg);
+
+	if (access != OAT_DROP || classid != RelationRelationId || subid != 0 ||
+		zdm_guc_mode == ZDM_MODE_OFF || IsBinaryUpgrade)
+		return;
+
+	table = ledger_table(objid);
+	if (table == NULL)
+		return;
+	if (strcmp(table, "window") == 0)
+		check_no_window_open();
+	else if (strcmp(table, "step") == 0)
+		check_nothing_unfinished();
 }
 
 void

@@ -9,19 +9,25 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "window/ledger.h"
 #include "window/steps.h"
+
+/* the attribute number in zdm.step */
+#define Anum_step_state	9
 
 /* attribute numbers of zdm.made */
 enum
@@ -215,6 +221,29 @@ steps_of(int64 statement_id)
 		MemoryContextSwitchTo(oldcontext);
 	}
 	ledger_end(&scope);
+	return result;
+}
+
+/* By the partial index on them, unless it is about to be dropped. */
+bool
+steps_any_unfinished(void)
+{
+	Relation	rel = table_open(ledger_relid("step"), AccessShareLock);
+	Oid			indexoid = get_relname_relid("step_unfinished", RelationGetNamespace(rel));
+	SysScanDesc scan = systable_beginscan(rel, indexoid, OidIsValid(indexoid), NULL, 0, NULL);
+	bool		result = false;
+	HeapTuple	tuple;
+
+	while (!result && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		char	   *state = TextDatumGetCString(heap_getattr(tuple, Anum_step_state,
+															 RelationGetDescr(rel), &isnull));
+
+		result = state_of(state) != ZDM_STEP_DONE;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
 	return result;
 }
 

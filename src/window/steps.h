@@ -59,6 +59,9 @@ extern void steps_add_made(int64 statement_id, int ordinal, List *oids);
 /* rows of one statement in the order of the steps, palloc'd */
 extern List *steps_of(int64 statement_id);
 
+/* Are there steps that are not done?  Runs no SQL. */
+extern bool steps_any_unfinished(void);
+
 /* ZdmUnfinished; of one window if window_id is not 0; of one role if not NULL */
 extern List *steps_unfinished(int64 window_id, const char *role);
 

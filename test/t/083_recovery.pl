@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the zdm developers
+
+# Recovery takes away only what is unfinished, and takes it away before
+# somebody builds on it.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use ZdmStops;
+
+my $node = ZdmStops::new_node('recovery', "zdm.lock_wait_max = 60s\n");
+
+sub wait_for_stop
+{
+	my ($dbname, $stop) = @_;
+	return $node->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = '$dbname' AND application_name = 'stopped at $stop'");
+}
+
+# Run a statement up to a stop and end its session there.
+sub lose
+{
+	my ($dbname, $stop, $sql) = @_;
+	my $lost = ZdmStops::start_script($node, $dbname, ZdmStops::stop_at($stop) . "$sql;");
+
+	wait_for_stop($dbname, $stop);
+	$node->safe_psql('postgres',
+		"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '$dbname' AND application_name = 'stopped at $stop'");
+	$lost->finish;
+	return $node->safe_psql($dbname, 'SELECT stops.differences()');
+}
+
+# --- a statement that ends while others are recovered is not undone
+
+my $add_column = 'ADD COLUMN n int DEFAULT stops.value() NOT NULL';
+
+ZdmStops::make_databases($node, 'race');
+my $live = ZdmStops::start_script($node, 'race',
+	ZdmStops::stop_at(4) . "ALTER TABLE t $add_column;\n\\echo :SQLSTATE\n");
+wait_for_stop('race', 4);
+isnt(lose('race', 3, "ALTER TABLE nokey $add_column"), '', 'of two statements one is lost');
+
+# Its table stays locked until the other one has ended; zdm_run() knows of both.
+my $reader = ZdmStops::start_script($node, 'race', <<'SQL', application_name => 'reader');
+BEGIN;
+LOCK nokey IN ACCESS SHARE MODE;
+SET application_name = 'holds';
+DO $$
+BEGIN
+	WHILE EXISTS (SELECT FROM zdm.step WHERE state <> 'done' AND sql ~ 'public\.t ') LOOP
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+END $$;
+COMMIT;
+SQL
+$node->poll_query_until('race', "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'holds'");
+my $recovery = ZdmStops::start_script($node, 'race', "CALL zdm_run();\n\\echo :SQLSTATE\n", application_name => 'recovery');
+$node->poll_query_until('race', q{SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+	WHERE application_name = 'recovery' AND relation = 'nokey'::regclass AND NOT granted});
+$node->safe_psql('race', 'INSERT INTO stops.go VALUES (true)');
+like($live->finish, qr/^00000$/m, 'the other one is carried out meanwhile');
+like($recovery->finish, qr/^00000$/m, 'zdm_run() ends');
+$reader->finish;
+is($node->safe_psql('race', q{SELECT string_agg(attrelid::regclass || ' ' || attnotnull, ',') FROM pg_attribute WHERE attname = 'n' AND attnum > 0}),
+	't true', 'what was carried out is there, what was lost is not');
+is($node->safe_psql('race', q{SELECT count(*), bool_and(state = 'done') FROM zdm.step}), '5|t', 'and in the ledger');
+
+# --- a migration that is run again does not take what is half done for its own
+
+ZdmStops::make_databases($node, qw(again_column again_index renamed));
+isnt(lose('again_column', 3, "ALTER TABLE t ADD COLUMN IF NOT EXISTS n int DEFAULT stops.value() NOT NULL"), '', 'a lost ADD COLUMN IF NOT EXISTS');
+$node->safe_psql('again_column', 'ALTER TABLE t ADD COLUMN IF NOT EXISTS n int DEFAULT stops.value() NOT NULL; CALL zdm_run()');
+is($node->safe_psql('again_column', 'SELECT count(n), min(n) FROM t'), '2|7', 'is carried out by the next one');
+
+isnt(lose('again_index', 2, 'CREATE INDEX IF NOT EXISTS t_same ON t (stops.same(a))'), '', 'a lost CREATE INDEX IF NOT EXISTS');
+$node->safe_psql('again_index', 'CREATE INDEX IF NOT EXISTS t_same ON t (stops.same(a)); CALL zdm_run()');
+is($node->safe_psql('again_index', "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_same'::regclass"), 't', 'is carried out by the next one');
+
+isnt(lose('renamed', 3, "ALTER TABLE t $add_column"), '', 'a lost ADD COLUMN');
+isnt($node->psql('renamed', 'ALTER TABLE t RENAME n TO m'), 0, 'its column cannot be renamed');
+is($node->safe_psql('renamed', 'SELECT stops.differences()'), '', 'it is not there any more');
+
+# --- the ledger stays while there is something to undo
+
+ZdmStops::make_databases($node, 'dropped');
+isnt(lose('dropped', 3, "ALTER TABLE t $add_column"), '', 'an unfinished statement');
+foreach my $drop ('DROP EXTENSION zdm', 'DROP EXTENSION zdm CASCADE', 'DROP SCHEMA zdm CASCADE')
+{
+	my ($result, $stdout, $stderr) = $node->psql('dropped', $drop, on_error_stop => 0);
+	like($stderr, qr/cannot drop extension "zdm" while a statement is carried out|cannot drop schema zdm because extension/, $drop);
+}
+$node->safe_psql('dropped', 'CALL zdm_run()');
+is($node->safe_psql('dropped', 'SELECT stops.differences()'), '', 'nothing is left of it');
+$node->safe_psql('dropped', 'DROP EXTENSION zdm');
+is($node->safe_psql('dropped', "SELECT count(*) FROM pg_namespace WHERE nspname = 'zdm'"), '0', 'and the extension can go');
+
+$node->stop;
+done_testing();
