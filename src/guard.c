@@ -35,8 +35,8 @@ typedef struct Guard
 	ZdmPolicy	policy;
 	List	   *judgements;
 	ZdmPlan    *plan;			/* how to carry it out, or NULL: as it is */
-	bool		is_futile;		/* refused, but the server has an error of its
-								 * own to raise first */
+	Node	   *futile;			/* refused, but the server has an error of its
+								 * own to raise first, for this; or NULL */
 	int			attempts;		/* begun so far */
 	PlannedStmt *pstmt;			/* the statement as it came, for attempts
 								 * after the first; other modules write into
@@ -76,20 +76,6 @@ guard_statement_text(const PlannedStmt *pstmt, const char *query)
 	return pnstrdup(start, length);
 }
 
-/*
- * Does the statement name what does not exist, so that the server raises an
- * error before it has done anything?  An ALTER TABLE of several commands may
- * have done some.
- */
-static bool
-names_undefined(const ZdmDdl *ddl)
-{
-	if (ddl->undefined == NULL || ddl->runs_alone)
-		return false;
-	return !IsA(ddl->stmt, AlterTableStmt) ||
-		list_length(((const AlterTableStmt *) ddl->stmt)->cmds) == 1;
-}
-
 /* Find out what the statement does and judge it; raises the refusal. */
 static void
 judge(Guard *guard)
@@ -115,7 +101,7 @@ judge(Guard *guard)
 	guard_policy(&guard->policy);
 	guard->judgements = NIL;
 	guard->plan = NULL;
-	guard->is_futile = false;
+	guard->futile = NULL;
 	if (ddl->hazards == NIL)
 		return;
 
@@ -123,8 +109,9 @@ judge(Guard *guard)
 	verdict = zdm_strictest(guard->judgements);
 	if (verdict == ZDM_VERDICT_REFUSE && guard->policy.open_windows != NULL)
 		window_report_undecided(guard->policy.open_windows);
-	guard->is_futile = verdict == ZDM_VERDICT_REFUSE && names_undefined(ddl);
-	if (verdict == ZDM_VERDICT_REFUSE && !guard->is_futile)
+	if (verdict == ZDM_VERDICT_REFUSE)
+		guard->futile = ddl_futile_part(ddl);
+	if (verdict == ZDM_VERDICT_REFUSE && guard->futile == NULL)
 		zdm_report_refusal(&guard->policy, ddl, guard->judgements);
 	if (guard->attempts <= 1)
 		zdm_report_warnings(&guard->policy, ddl, guard->judgements);
@@ -221,14 +208,33 @@ guard_run_command(const ZdmUtility *utility, const ZdmPolicy *policy, const ZdmD
 	PG_END_TRY();
 }
 
+/*
+ * Run what the server raises its error for.  If it does not, all was there
+ * after all.
+ */
+static void
+run_futile(Guard *guard)
+{
+	ZdmUtility	utility = guard->utility;
+	PlannedStmt pstmt = *utility.pstmt;
+
+	if (guard->futile != guard->ddl.stmt)
+	{
+		pstmt.utilityStmt = guard->futile;
+		utility.pstmt = copyObject(&pstmt);
+	}
+	guard_run_command(&utility, &guard->policy, &guard->ddl, false);
+	zdm_report_refusal(&guard->policy, &guard->ddl, guard->judgements);
+}
+
 /* Run the statement once.  It has been judged in this very transaction. */
 static void
 run_once(Guard *guard)
 {
+	if (guard->futile != NULL)
+		run_futile(guard);
 	guard_run_command(&guard->utility, &guard->policy, &guard->ddl,
 					  guard->ddl.runs_alone && !guard->ddl.commits);
-	if (guard->is_futile)		/* it was there after all */
-		zdm_report_refusal(&guard->policy, &guard->ddl, guard->judgements);
 	note_done(guard);
 }
 

@@ -120,9 +120,9 @@ generated_kind(const ColumnDef *def)
 	return '\0';
 }
 
-/* Does the ALTER TABLE under analysis DROP NOT NULL?  It does so first. */
+/* Has the ALTER TABLE under analysis such a command for the column? */
 static bool
-drops_not_null(const ZdmDdl *ddl, const char *name)
+has_command(const ZdmDdl *ddl, AlterTableType subtype, const char *name)
 {
 	ListCell   *lc;
 
@@ -132,13 +132,13 @@ drops_not_null(const ZdmDdl *ddl, const char *name)
 	{
 		AlterTableCmd *cmd = lfirst(lc);
 
-		if (cmd->subtype == AT_DropNotNull && strcmp(cmd->name, name) == 0)
+		if (cmd->subtype == subtype && strcmp(cmd->name, name) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* The column as the commands of this ALTER TABLE find it. */
+/* The column as the commands of this ALTER TABLE find it: DROP comes first. */
 ZdmCol *
 ddl_alter_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok)
 {
@@ -149,7 +149,7 @@ ddl_alter_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok)
 	{
 		ZdmCol	   *before = ddl_col(ddl, rel, name, missing_ok);
 
-		if (before == NULL || !before->not_null || !drops_not_null(ddl, name))
+		if (before == NULL || !before->not_null || !has_command(ddl, AT_DropNotNull, name))
 			return before;
 		col = palloc(sizeof(ZdmCol));
 		*col = *before;
@@ -167,6 +167,18 @@ ddl_alter_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok)
 		ddl_coldef_is_auto_increment(def);
 	col->is_new = true;
 	return col;
+}
+
+/* Likewise, as those find it that come after what the statement drops */
+ZdmCol *
+ddl_kept_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok)
+{
+	if (!has_command(ddl, AT_DropColumn, name) || ddl_added_column(ddl, name) != NULL)
+		return ddl_alter_col(ddl, rel, name, missing_ok);
+	if (!missing_ok)
+		ddl_undefined(ddl, "column \"%s\" of relation \"%s\" does not exist",
+					  name, rel->relname);
+	return NULL;
 }
 
 static void
@@ -298,6 +310,9 @@ find_inline_constraints(ZdmDdl *ddl, ZdmRel *rel, NewColumn *col)
 				con = copyObject(con);
 				con->fk_attrs = list_make1(makeString(col->def->colname));
 				ddl_foreign_key(ddl, rel, con, ddl_inline_foreign_key_scans(col->def, con));
+				break;
+			case CONSTR_CHECK:
+				(void) ddl_existing_check_columns(ddl, rel, con->raw_expr);
 				break;
 			default:
 				break;			/* seen above, or nothing to see */

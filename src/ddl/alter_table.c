@@ -583,6 +583,20 @@ only_validates(const AlterTableStmt *alter)
 	return true;
 }
 
+/* Note the hazards of one command, and whether it names what does not exist. */
+static void
+alter_command_alone(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
+{
+	const char *undefined = ddl->undefined;
+
+	ddl->undefined = NULL;
+	alter_command(ddl, rel, cmd);
+	if (ddl->undefined != NULL)
+		ddl->undefined_in = lappend(ddl->undefined_in, cmd);
+	if (undefined != NULL)
+		ddl->undefined = undefined;
+}
+
 /* ALTER TABLE, INDEX, VIEW, SEQUENCE, MATERIALIZED VIEW, FOREIGN TABLE, TYPE */
 void
 ddl_alter_table(ZdmDdl *ddl, Node *stmt)
@@ -606,7 +620,7 @@ ddl_alter_table(ZdmDdl *ddl, Node *stmt)
 	foreach(lc, alter->cmds)
 	{
 		CHECK_FOR_INTERRUPTS();
-		alter_command(ddl, rel, lfirst(lc));
+		alter_command_alone(ddl, rel, lfirst(lc));
 	}
 	if (only_validates(alter))
 		ddl->runs_alone = true;

@@ -240,8 +240,8 @@ add_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 	const char *what = describe(con);
 	ListCell   *lc;
 
-	foreach(lc, con->keys)
-		(void) ddl_alter_col(ddl, rel, strVal(lfirst(lc)), false);
+	foreach(lc, list_concat_copy(con->keys, con->including))
+		(void) ddl_kept_col(ddl, rel, strVal(lfirst(lc)), false);
 
 	lock_children_of_key(ddl, rel, con);
 	/* ONLY a partitioned table: the index has no storage and stays invalid */

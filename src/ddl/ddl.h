@@ -190,6 +190,8 @@ typedef struct ZdmDdl
 								 * COLUMN TYPE */
 	List	   *hazards;		/* ZdmHazard */
 	const char *undefined;		/* what does not exist, or NULL */
+	List	   *undefined_in;	/* AlterTableCmd: those of an ALTER TABLE that
+								 * name such */
 	List	   *fk_targets;		/* Oids of existing tables that its FKs
 								 * reference */
 	List	   *dropped_tables; /* as in ZdmXact */
@@ -217,6 +219,13 @@ extern void ddl_scan(ZdmDdl *ddl, ZdmRel *rel);
 extern LOCKMODE ddl_strongest_lock(const ZdmDdl *ddl);
 extern LOCKMODE ddl_lock_on(const ZdmDdl *ddl, const ZdmRel *rel);
 extern void ddl_undefined(ZdmDdl *ddl, const char *fmt,...) pg_attribute_printf(2, 3);
+
+/*
+ * undefined.c: what of the statement, which names what does not exist, the
+ * server rejects at once, with the error that it has for all of it.  NULL if
+ * it could do long work first, or if the statement names no such thing.
+ */
+extern Node *ddl_futile_part(const ZdmDdl *ddl);
 
 /*
  * Add a hazard; returns it for further fields to be set, or NULL if it is
@@ -326,6 +335,7 @@ extern bool ddl_coldef_is_auto_increment(const ColumnDef *def);
  * adds is found too (is_new, attnum 0).
  */
 extern ZdmCol *ddl_alter_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok);
+extern ZdmCol *ddl_kept_col(ZdmDdl *ddl, ZdmRel *rel, const char *name, bool missing_ok);
 
 /* constraint.c */
 extern void ddl_add_constraint(ZdmDdl *ddl, ZdmRel *rel, Constraint *con);
@@ -346,7 +356,8 @@ extern ZdmRel *ddl_fk_target(ZdmDdl *ddl, ZdmRel *rel, const Constraint *con);
 extern void ddl_rejects_old_writers(ZdmDdl *ddl, ZdmRel *rel, Node *node, List *columns,
 									ConstrType contype, Node *check, const char *what);
 
-extern List *ddl_check_columns(Node *check);	/* of String, each once */
+extern List *ddl_check_columns(Node *check);
+extern List *ddl_existing_check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check);	/* of String, each once */
 
 /* column_type.c */
 extern void ddl_alter_column_type(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/heap.h"
 #include "ddl/ddl.h"
 #include "ddl/script.h"
 #include "nodes/makefuncs.h"
@@ -278,8 +279,8 @@ ddl_check_columns(Node *check)
 }
 
 /* The columns of a CHECK; one that does not exist is noted. */
-static List *
-check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check)
+List *
+ddl_existing_check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check)
 {
 	List	   *columns = NIL;
 	ListCell   *lc;
@@ -289,7 +290,8 @@ check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check)
 		const char *name = strVal(lfirst(lc));
 
 		/* the table's own name stands for the whole row */
-		if (ddl_alter_col(ddl, rel, name, strcmp(name, rel->relname) == 0) != NULL)
+		if (ddl_kept_col(ddl, rel, name, strcmp(name, rel->relname) == 0 ||
+						 SystemAttributeByName(name) != NULL) != NULL)
 			columns = lappend(columns, lfirst(lc));
 	}
 	return columns;
@@ -306,7 +308,7 @@ ddl_rejects_old_writers(ZdmDdl *ddl, ZdmRel *rel, Node *node, List *columns,
 	if (rel->is_exempt)
 		return;
 	if (contype == CONSTR_CHECK && check != NULL)
-		columns = check_columns(ddl, rel, check);
+		columns = ddl_existing_check_columns(ddl, rel, check);
 	harmless = harmless_column(ddl, rel, columns, contype, check);
 	if (harmless != NULL && harmless->is_new)
 		return;					/* made with the column: old clients do not

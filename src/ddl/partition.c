@@ -372,6 +372,17 @@ detach_plainly(ZdmDdl *ddl, ZdmRel *parent, ZdmRel *child, ZdmRel *dflt, Node *n
 		hazard->cap = ZDM_SEVERITY_NOTE;
 }
 
+/* Is the table, which exists, no partition of that one? */
+static bool
+is_other_tables(ZdmDdl *ddl, const ZdmRel *rel, ZdmRel *child)
+{
+	const ZdmRel *parent = ddl_rel_parent(ddl, child);
+
+	if (!child->is_partition && OidIsValid(child->relid))
+		return true;
+	return child->script == NULL && parent != NULL && parent->relid != rel->relid;
+}
+
 /* ALTER TABLE ... DETACH PARTITION [CONCURRENTLY | FINALIZE] */
 void
 ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
@@ -385,7 +396,7 @@ ddl_detach_partition(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 		return;
 	ddl_lock_tree(ddl, child, AccessExclusiveLock);
 	if (cmd->subtype == AT_DetachPartitionFinalize ||
-		(!child->is_partition && OidIsValid(child->relid)))
+		is_other_tables(ddl, rel, child))
 		return;					/* or the server's error */
 
 	if (!detach->concurrent)
