@@ -54,6 +54,9 @@ extern char *zdm_using_index_text(const Constraint *con, const char *name, const
 
 /* partitioned_constraint_plan.c: for the partitions of the plan's table */
 extern bool zdm_plan_lacks_partition_key(const ZdmRel *rel, const Constraint *con);
+
+/* The statement does not ask who owns the partitions, but the steps do. */
+extern bool zdm_plan_is_owned(const ZdmRel *rel);
 extern bool zdm_plan_partition_keys(ZdmPlan *plan, const Constraint *con);
 extern bool zdm_plan_partition_foreign_keys(ZdmPlan *plan, const Constraint *con,
 											ZdmRel *target, const char *name,

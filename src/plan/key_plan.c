@@ -237,12 +237,43 @@ marks_not_null_local(const ZdmPlan *plan)
 		 !castNode(AlterTableStmt, plan->ddl->stmt)->relation->inh);
 }
 
+/*
+ * Does PostgreSQL refuse the key of a partitioned table only when it comes to
+ * a partition that is partitioned itself?  It may have built indexes by then:
+ * so that partition is tried first.  False if it is another's.
+ */
+static bool
+try_partitioned_partition(ZdmPlan *plan, const Constraint *con, bool *fails)
+{
+	Constraint	unnamed = *con;
+	ListCell   *lc;
+
+	unnamed.conname = NULL;
+	foreach(lc, zdm_plan_tree(plan))
+	{
+		const ZdmRel *rel = lfirst(lc);
+
+		if (!zdm_plan_lacks_partition_key(rel, con))
+			continue;
+		if (!zdm_plan_is_owned(rel))
+			return false;
+		*fails = true;
+		zdm_plan_target(plan, rel);
+		zdm_plan_after_columns(plan, "ALTER TABLE %s ADD CONSTRAINT %s %s", ddl_rel_qualified(rel),
+							   quote_identifier(zdm_plan_name_constraint(plan, rel, &unnamed)),
+							   key_text(con));
+		break;
+	}
+	return true;
+}
+
 bool
 zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 {
 	bool		needed = references_itself(plan);
 	const char *name = zdm_plan_name_constraint(plan, plan->rel, con);
 	const char *made_as = name;
+	bool		fails = false;
 
 	if (compat_is_temporal_key(con) ||
 		!zdm_plan_keeps_columns(plan, list_concat_copy(con->keys, con->including)))
@@ -250,6 +281,10 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 	if ((con->contype == CONSTR_PRIMARY && fails_at_once(plan, con->keys)) ||
 		(con->conname != NULL && name_is_taken(plan, con->conname)) ||
 		zdm_plan_lacks_partition_key(plan->rel, con))
+		return add_plainly(plan, con, name);
+	if (!try_partitioned_partition(plan, con, &fails))
+		return false;
+	if (fails)
 		return add_plainly(plan, con, name);
 	if (con->contype == CONSTR_PRIMARY && marks_not_null_local(plan))
 		return false;

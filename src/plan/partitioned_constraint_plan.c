@@ -173,9 +173,8 @@ own_foreign_keys(ZdmRel *rel, ZdmRel *target, const Constraint *con, const char 
 	return result;
 }
 
-/* The statement does not ask who owns the partitions, but the steps do. */
-static bool
-is_owned(const ZdmRel *rel)
+bool
+zdm_plan_is_owned(const ZdmRel *rel)
 {
 	return object_ownercheck(RelationRelationId, rel->relid, GetUserId());
 }
@@ -241,14 +240,9 @@ zdm_plan_partition_keys(ZdmPlan *plan, const Constraint *con)
 			return false;
 		if (own == OWN_ADOPTED)
 			skipped = skip_tree(plan, skipped, rel);
-		else if (rel->relkind == RELKIND_PARTITIONED_TABLE)
+		else if (rel->relkind != RELKIND_PARTITIONED_TABLE)
 		{
-			if (zdm_plan_lacks_partition_key(rel, con))
-				return false;
-		}
-		else
-		{
-			if (!is_owned(rel))
+			if (!zdm_plan_is_owned(rel))
 				return false;
 			name = zdm_plan_name_constraint(plan, rel, &unnamed);
 			zdm_plan_target(plan, rel);
@@ -283,7 +277,7 @@ zdm_plan_partition_foreign_keys(ZdmPlan *plan, const Constraint *con, ZdmRel *ta
 			skipped = skip_tree(plan, skipped, rel);
 		else if (rel->relkind != RELKIND_PARTITIONED_TABLE)
 		{
-			if (rel->relkind != RELKIND_RELATION || !is_owned(rel))
+			if (rel->relkind != RELKIND_RELATION || !zdm_plan_is_owned(rel))
 				return false;
 			zdm_plan_target(plan, rel);
 			(void) zdm_plan_validated(plan, ZDM_PASS_FOREIGN_KEY,
