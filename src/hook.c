@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "postmaster/autovacuum.h"
 #include "replication/logicalworker.h"
+#include "run/made.h"
 #include "run/transaction.h"
 #include "utils/guc.h"
 #include "window/ledger.h"
@@ -102,6 +103,18 @@ hook_run_utility(const ZdmUtility *utility)
 }
 
 static void
+look_at_utility(const ZdmUtility *utility)
+{
+	/* the parts of a command that was looked at as a whole come as such */
+	if (is_control(nodeTag(utility->pstmt->utilityStmt)) ||
+		utility->context == PROCESS_UTILITY_SUBCOMMAND ||
+		!is_active())
+		hook_run_utility(utility);
+	else
+		guard_utility(utility);
+}
+
+static void
 zdm_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				   ProcessUtilityContext context, ParamListInfo params,
 				   QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
@@ -109,13 +122,22 @@ zdm_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTre
 	ZdmUtility	utility = {pstmt, queryString, readOnlyTree, context, params,
 	queryEnv, dest, qc};
 
-	/* the parts of a command that was looked at as a whole come as such */
-	if (is_control(nodeTag(pstmt->utilityStmt)) ||
-		context == PROCESS_UTILITY_SUBCOMMAND ||
-		!is_active())
-		hook_run_utility(&utility);
-	else
-		guard_utility(&utility);
+	if (context == PROCESS_UTILITY_SUBCOMMAND || !made_suspend())
+	{
+		look_at_utility(&utility);
+		return;
+	}
+
+	/* an event trigger or function sends it: what it makes is not the step's */
+	PG_TRY();
+	{
+		look_at_utility(&utility);
+	}
+	PG_FINALLY();
+	{
+		made_resume();
+	}
+	PG_END_TRY();
 }
 
 static void

@@ -76,6 +76,21 @@ made_stop(void)
 	watching = false;
 }
 
+bool
+made_suspend(void)
+{
+	bool		result = watching;
+
+	watching = false;
+	return result;
+}
+
+void
+made_resume(void)
+{
+	watching = true;
+}
+
 void
 made_init(void)
 {

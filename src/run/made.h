@@ -22,6 +22,13 @@ extern void made_init(void);
 extern void made_watch(int64 statement_id, int ordinal);
 extern void made_stop(void);
 
+/*
+ * While a command runs that is not the step's own; true if anything is
+ * watched, and made_resume() is due.
+ */
+extern bool made_suspend(void);
+extern void made_resume(void);
+
 /* What the transaction has made needs no undo: it commits the whole statement. */
 extern void made_forget(void);
 

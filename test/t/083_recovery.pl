@@ -85,6 +85,30 @@ isnt(lose('renamed', 3, "ALTER TABLE t $add_column"), '', 'a lost ADD COLUMN');
 isnt($node->psql('renamed', 'ALTER TABLE t RENAME n TO m'), 0, 'its column cannot be renamed');
 is($node->safe_psql('renamed', 'SELECT stops.differences()'), '', 'it is not there any more');
 
+# --- what event triggers make is not the step's
+
+ZdmStops::make_databases($node, 'audited');
+$node->safe_psql('audited', <<'SQL');
+SET zdm.mode = off;
+CREATE FUNCTION stops.audit() RETURNS event_trigger LANGUAGE plpgsql AS $$
+DECLARE
+	name text := 'stops.audit_' || txid_current();
+BEGIN
+	IF to_regclass(name) IS NULL THEN
+		EXECUTE format('CREATE TABLE %s (id serial PRIMARY KEY, what text); CREATE INDEX ON %s (what)', name, name);
+	END IF;
+END $$;
+CREATE EVENT TRIGGER audit ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'CREATE INDEX') EXECUTE FUNCTION stops.audit();
+INSERT INTO t SELECT 5, a, b, c, o FROM t LIMIT 1;
+SELECT stops.remember();
+SQL
+my (undef, undef, $errors) = $node->psql('audited', 'ALTER TABLE t ADD COLUMN n bigserial, ADD UNIQUE (a)', on_error_stop => 0);
+like($errors, qr/could not create unique index "t_a_key"/, 'a statement fails where an event trigger makes tables');
+unlike($errors, qr/is not undone yet/, 'it is undone');
+is($node->safe_psql('audited', 'SELECT stops.differences()'), '', 'nothing is left of it');
+is( $node->safe_psql('audited', q{SELECT count(*) > 0, count(*) FILTER (WHERE 2 <> (SELECT count(*) FROM pg_index WHERE indrelid = c.oid))
+	FROM pg_class c WHERE relname LIKE 'audit_%' AND relkind = 'r'}), 't|0', 'and the tables of the event trigger have their indexes');
+
 # --- the ledger stays while there is something to undo
 
 ZdmStops::make_databases($node, 'dropped');
