@@ -73,6 +73,9 @@ ALTER TABLE t ADD CHECK (b > -1), ADD EXCLUDE USING btree (b WITH =);
 -- the error of a later action takes back the earlier ones
 ALTER TABLE t ADD y int DEFAULT 1, ADD UNIQUE (id), ADD CHECK (b > -2), ADD CHECK (y > 1);
 ALTER TABLE t ADD y int DEFAULT 1, ADD UNIQUE (id), ADD CHECK (b > -2), ALTER COLUMN nope DROP DEFAULT;
+-- what does not exist is found before an index is built that cannot be
+ALTER TABLE t ADD UNIQUE (same), ADD CHECK (nope > 0);
+ALTER TABLE t ADD UNIQUE (same), ADD FOREIGN KEY (b) REFERENCES t (same), ADD CHECK (nope > 0);
 ALTER TABLE t ADD y int DEFAULT 1, ADD CHECK (b > -2), RESET (fillfactor), ALTER b SET DEFAULT 'x';
 SELECT columns();
 SELECT constraints();

@@ -152,7 +152,8 @@ ddl_futile_part(const ZdmDdl *ddl)
 		return ddl->stmt;
 	part.alter = (const AlterTableStmt *) ddl->stmt;
 	if (list_length(part.alter->cmds) == 1 &&
-		(ddl->undefined_in == NIL || ((AlterTableCmd *) linitial(part.alter->cmds))->subtype != AT_AddColumn))
+		(ddl->undefined_in == NIL ||
+		 linitial_node(AlterTableCmd, part.alter->cmds)->subtype != AT_AddColumn))
 		return ddl->stmt;
 	if (ddl->undefined_in == NIL)
 		return NULL;
