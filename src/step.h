@@ -68,8 +68,8 @@ typedef struct ZdmStep
 	ZdmProves	proves;			/* or as ATTACH PARTITION reports it */
 
 	/*
-	 * A constraint or index that the last step gives another name, and that
-	 * name, under which a violation is to be reported; or NULL.
+	 * A constraint, index or sequence that the last step gives another name
+	 * or replaces, and that name, for errors that name it; or NULL.
 	 */
 	const char *made_as;
 	const char *made_for;

@@ -39,40 +39,46 @@ nextval_text(const char *sequence)
 }
 
 /* Fill the rows that are there. */
-static void
+static ZdmStep *
 fill(const ZdmNewColumn *col)
 {
-	zdm_plan_step(col->plan, ZDM_PASS_BACKFILL, "UPDATE %s SET %s = DEFAULT WHERE %s IS NULL",
-				  ddl_rel_qualified(col->plan->rel), col->name, col->name);
+	return zdm_plan_step(col->plan, ZDM_PASS_BACKFILL, "UPDATE %s SET %s = DEFAULT WHERE %s IS NULL",
+						 ddl_rel_qualified(col->plan->rel), col->name, col->name);
 }
 
 /*
- * Number the rows, old and new, by a sequence of the plan's own; returns its
- * name.  Who may insert rows has no right on a sequence that comes to be with
+ * Number the rows, old and new, by a sequence of the plan's own, until there
+ * is that of the given name; returns its own name.  Who may insert rows has no right on a sequence that comes to be with
  * the column, be it that an identity needs none, or that it is granted when
  * the statement is done: until then his INSERT has to go on.
  */
 static const char *
-number_rows(const ZdmNewColumn *col, const char *type, const char *options)
+number_rows(const ZdmNewColumn *col, const char *type, const char *options, const char *name)
 {
 	ZdmPlan    *plan = col->plan;
-	const char *sequence =
-		quote_qualified_identifier(plan->rel->nspname,
-								   zdm_plan_spare_name(plan, col->def->colname, "fill_seq"));
+	const char *made_as = zdm_plan_spare_name(plan, col->def->colname, "fill_seq");
+	const char *sequence = quote_qualified_identifier(plan->rel->nspname, made_as);
 
 	zdm_plan_before_columns(plan, "CREATE SEQUENCE %s AS %s%s", sequence, type, options);
 	zdm_plan_before_columns(plan, "GRANT USAGE ON SEQUENCE %s TO PUBLIC", sequence);
 	set_default(col, nextval_text(sequence));
-	fill(col);
+	zdm_plan_made_for(fill(col), made_as, name);
 	return sequence;
 }
 
-/* In the last step the column's own sequence, a regclass, goes on. */
+/*
+ * In the last step the column's own sequence, a regclass, goes on.  It gives
+ * the last number once more, for lastval(); but not where a session takes
+ * several at once.
+ */
 static void
-hand_over_numbers(ZdmPlan *plan, const char *from, const char *regclass)
+hand_over_numbers(ZdmPlan *plan, const char *from, const char *regclass, bool takes_one)
 {
-	zdm_plan_before_final(plan, "SELECT pg_catalog.setval(%s::pg_catalog.regclass, last_value, is_called) FROM %s",
-						  regclass, from);
+	zdm_plan_before_final(plan, "SELECT pg_catalog.setval(%s::pg_catalog.regclass, last_value, %s) FROM %s",
+						  regclass, takes_one ? "false" : "is_called", from);
+	if (takes_one)
+		zdm_plan_before_final(plan, "SELECT pg_catalog.nextval(%s::pg_catalog.regclass) FROM %s WHERE is_called",
+							  regclass, from);
 	zdm_plan_before_final(plan, "DROP SEQUENCE %s", from);
 }
 
@@ -83,6 +89,7 @@ plan_serial(const ZdmNewColumn *col)
 	const ZdmRel *rel = plan->rel;
 	const char *name = zdm_plan_choose_name(plan, rel, col->def->colname, "seq");
 	const char *sequence = quote_qualified_identifier(rel->nspname, name);
+	const char *filling;
 
 	zdm_plan_before_columns(plan, "CREATE %sSEQUENCE %s AS %s",
 							rel->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
@@ -92,26 +99,61 @@ plan_serial(const ZdmNewColumn *col)
 								quote_identifier(GetUserNameFromId(rel->owner, false)));
 	zdm_plan_after_columns(plan, "ALTER SEQUENCE %s OWNED BY %s.%s", sequence,
 						   ddl_rel_qualified(rel), col->name);
-	name = number_rows(col, col->serial_type, "");
+	filling = number_rows(col, col->serial_type, "", name);
 	zdm_plan_before_final(plan, "%s ALTER COLUMN %s SET DEFAULT %s",
 						  zdm_plan_alter(plan), col->name, nextval_text(sequence));
-	hand_over_numbers(plan, name, quote_literal_cstr(sequence));
+	hand_over_numbers(plan, filling, quote_literal_cstr(sequence), true);
 }
 
-/* " START 10 CACHE 5", the options of an identity's sequence */
+static const DefElem *
+identity_option(const ZdmNewColumn *col, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, col->identity->options)
+	{
+		if (strcmp(((DefElem *) lfirst(lc))->defname, name) == 0)
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/* " START 10 CACHE 5", the options of an identity's sequence but its name */
 static char *
 identity_options(const ZdmNewColumn *col)
 {
-	char	   *options;
+	List	   *options = col->identity->options;
+	char	   *inside = zdm_sql_parenthesis(zdm_column_clause(col, col->identity, 0), "identity");
+	const char *at = inside ? strstr(col->text +col->identity->location, inside) : NULL;
+	StringInfoData buf;
+	ListCell   *lc;
 
-	if (col->identity->options == NIL)
-		return pstrdup("");
-	options = zdm_sql_parenthesis(zdm_column_clause(col, col->identity, 0), "identity");
-	if (options == NULL)
+	if (at == NULL && options != NIL)
 		return NULL;
-	options[strlen(options) - 1] = '\0';
-	options[0] = ' ';
-	return options;
+	initStringInfo(&buf);
+	foreach(lc, options)
+	{
+		const DefElem *option = lfirst(lc);
+		const char *start = col->text +option->location;
+		const char *end = at + strlen(inside) - 1;
+
+		if (lnext(options, lc) != NULL)
+			end = col->text +((DefElem *) lfirst(lnext(options, lc)))->location;
+		if (strcmp(option->defname, "sequence_name") != 0)
+			appendStringInfo(&buf, "%s%s", buf.len == 0 ? " " : "", pnstrdup(start, end - start));
+	}
+	return buf.data;
+}
+
+/* The name of the sequence of an identity */
+static const char *
+identity_sequence(const ZdmNewColumn *col)
+{
+	const DefElem *option = identity_option(col, "sequence_name");
+
+	if (option != NULL)
+		return strVal(llast(castNode(List, option->arg)));
+	return zdm_plan_choose_name(col->plan, col->plan->rel, col->def->colname, "seq");
 }
 
 /* It can be added when the column is NOT NULL and has no default. */
@@ -124,14 +166,15 @@ plan_identity(const ZdmNewColumn *col)
 
 	if (options == NULL)
 		return false;
-	sequence = number_rows(col, format_type_be(col->typid), options);
+	sequence = number_rows(col, format_type_be(col->typid), options, identity_sequence(col));
 	zdm_plan_before_final(plan, "%s ALTER COLUMN %s DROP DEFAULT, ALTER COLUMN %s ADD %s",
 						  zdm_plan_alter(plan), col->name, col->name,
 						  zdm_column_clause(col, col->identity, 0));
 	hand_over_numbers(plan, sequence,
 					  psprintf("pg_catalog.pg_get_serial_sequence(%s, %s)",
 							   quote_literal_cstr(ddl_rel_qualified(plan->rel)),
-							   quote_literal_cstr(col->def->colname)));
+							   quote_literal_cstr(col->def->colname)),
+					  identity_option(col, "cache") == NULL);
 	return true;
 }
 
@@ -293,12 +336,12 @@ plan_definition(const ZdmNewColumn *col)
 	return true;
 }
 
-/* Are all options those of a plain sequence, with no name of its own? */
+/* Are all options those of a plain sequence, or its name? */
 static bool
 has_plain_options(const Constraint *identity)
 {
 	static const char *const names[] = {
-		"start", "increment", "cache", "cycle", "maxvalue", "minvalue"
+		"start", "increment", "cache", "cycle", "maxvalue", "minvalue", "sequence_name"
 	};
 	ListCell   *lc;
 

@@ -316,16 +316,18 @@ translate_violation(const ZdmStep *step, ErrorData *error)
 	error->constraint_name = NULL;
 }
 
-/* Say the name that a constraint is to have in the end. */
+/* Say the name that a constraint or sequence is to have in the end. */
 static void
 translate_name(const ZdmStep *step, ErrorData *error)
 {
 	char	   *at;
 
-	if (step->made_as == NULL || error->constraint_name == NULL ||
-		strcmp(error->constraint_name, step->made_as) != 0)
+	if (step->made_as == NULL)
 		return;
-	error->constraint_name = pstrdup(step->made_for);
+	if (error->constraint_name != NULL && strcmp(error->constraint_name, step->made_as) == 0)
+		error->constraint_name = pstrdup(step->made_for);
+	else if (error->sqlerrcode != ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED)
+		return;
 	at = strstr(error->message, step->made_as);
 	if (at != NULL)
 		error->message = psprintf("%.*s%s%s", (int) (at - error->message), error->message,
