@@ -238,7 +238,7 @@ zdm_step_note(const ZdmStep *step)
 			how = "takes long, reads and writes go on";
 			break;
 		case ZDM_STEP_BACKFILL:
-			how = "in small batches, each committed by itself";
+			how = "in small batches, each committed by itself, without triggers and row security, which an UPDATE by hand meets";
 			break;
 	}
 	return psprintf("%s%s%s%s%s", how, step->note ? "; " : "", step->note ? step->note : "",
