@@ -50,8 +50,8 @@ typedef struct ZdmStep
 	List	   *stmts;			/* RawStmt, of each command in sql */
 	const char *undo_sql;		/* takes away what it made; NULL: there is
 								 * nothing to take away */
-	Oid			undo_relid;		/* the existing table that undo_sql alters, or
-								 * InvalidOid */
+	Oid			undo_relid;		/* the existing table that undo_sql alters,
+								 * without one that sql does; or InvalidOid */
 	LOCKMODE	lock_mode;		/* strongest on an existing relation */
 	const char *note;			/* for people, or NULL */
 	bool		cannot_undo;	/* takes something away itself */

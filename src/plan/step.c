@@ -23,6 +23,9 @@ typedef struct StepFacts
 	ZdmStep    *step;
 	int			commands;		/* looked at so far */
 	int			alters;			/* ALTER TABLEs among undo */
+	int			others;			/* ALTER TABLEs that need no undo */
+	Oid			other_relid;	/* the table that all of those alter, or
+								 * InvalidOid */
 	List	   *columns;		/* char *: new ones */
 	StringInfoData undo;		/* commands, the last one first */
 } StepFacts;
@@ -122,6 +125,14 @@ note_undo_relid(StepFacts *facts, Oid relid)
 }
 
 static void
+note_other_relid(StepFacts *facts, Oid relid)
+{
+	facts->other_relid = facts->others == 0 || facts->other_relid == relid ?
+		relid : InvalidOid;
+	facts->others++;
+}
+
+static void
 note_alter_table(StepFacts *facts, const AlterTableStmt *stmt)
 {
 	bool		is_index = stmt->objtype == OBJECT_INDEX;
@@ -154,7 +165,10 @@ note_alter_table(StepFacts *facts, const AlterTableStmt *stmt)
 	note_kind(facts, kind, kind == ZDM_STEP_ALONE ? ShareUpdateExclusiveLock :
 			  AlterTableGetLockLevel(stmt->cmds));
 	if (actions.len == 0)
+	{
+		note_other_relid(facts, RangeVarGetRelid(stmt->relation, NoLock, true));
 		return;
+	}
 	note_undo(facts, psprintf("ALTER TABLE IF EXISTS %s %s",
 							  relation_name(stmt->relation), actions.data));
 	note_undo_relid(facts, RangeVarGetRelid(stmt->relation, NoLock, true));
@@ -220,6 +234,8 @@ zdm_step_make(const char *sql)
 		note_command(&facts, lfirst_node(RawStmt, lc)->stmt);
 	if (facts.undo.len > 0)
 		facts.step->undo_sql = facts.undo.data;
+	else
+		facts.step->undo_relid = facts.other_relid;
 	return facts.step;
 }
 

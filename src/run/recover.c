@@ -92,15 +92,6 @@ run_as_role(Recovery *recovery)
 	SetUserIdAndSecContext(userid, sec_context);
 }
 
-static void
-attempt_complete(void *arg)
-{
-	Recovery   *recovery = arg;
-
-	run_as_role(recovery);
-	steps_set_state(recovery->statement_id, recovery->row->ordinal, ZDM_STEP_DONE);
-}
-
 static Form_pg_index
 fetch_index(Oid indexoid, HeapTuple *tuple)
 {
@@ -251,6 +242,52 @@ follow_rename(AlterTableStmt *stmt, Oid relid)
 	stmt->relation->schemaname = get_namespace_name(get_rel_namespace(relid));
 	stmt->relation->relname = get_rel_name(relid);
 	return true;
+}
+
+/*
+ * The commands (RawStmt) of a step that follows one that cannot be taken back.
+ * They follow renames too, and what they take away may be gone by now.
+ */
+static List *
+complete_commands(const ZdmStepRow *row)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, raw_parser(row->sql, RAW_PARSE_DEFAULT))
+	{
+		RawStmt    *raw = lfirst_node(RawStmt, lc);
+
+		if (IsA(raw->stmt, AlterTableStmt))
+		{
+			AlterTableStmt *alter = (AlterTableStmt *) raw->stmt;
+			ListCell   *lc2;
+
+			if (!follow_rename(alter, row->relid))
+				continue;
+			alter->missing_ok = true;
+			foreach(lc2, alter->cmds)
+			{
+				AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc2);
+
+				if (cmd->subtype == AT_DropConstraint)
+					cmd->missing_ok = true;
+			}
+		}
+		result = lappend(result, raw);
+	}
+	return result;
+}
+
+static void
+attempt_complete(void *arg)
+{
+	Recovery   *recovery = arg;
+
+	if (!recovery->row->forward)
+		recovery->stmts = complete_commands(recovery->row);
+	run_as_role(recovery);
+	steps_set_state(recovery->statement_id, recovery->row->ordinal, ZDM_STEP_DONE);
 }
 
 /*

@@ -82,7 +82,7 @@ COMMENT ON TABLE zdm.step IS 'the steps of plans, each a command in a transactio
 COMMENT ON COLUMN zdm.step.forward IS
 	'once begun, the statement is completed after a crash, not undone';
 COMMENT ON COLUMN zdm.step.relid IS
-	'the table that undo_sql alters, whatever its name is by then';
+	'the table that undo_sql alters, or sql if there is nothing to undo, whatever its name is by then';
 COMMENT ON COLUMN zdm.step.system_identifier IS
 	'cluster in which the step was planned: a restored copy knows by it that relid and zdm.made are not its own';
 

@@ -85,6 +85,33 @@ isnt(lose('renamed', 3, "ALTER TABLE t $add_column"), '', 'a lost ADD COLUMN');
 isnt($node->psql('renamed', 'ALTER TABLE t RENAME n TO m'), 0, 'its column cannot be renamed');
 is($node->safe_psql('renamed', 'SELECT stops.differences()'), '', 'it is not there any more');
 
+# --- what has to be completed is, whatever has become of the table since
+
+my $detach = 'ALTER TABLE q DETACH PARTITION q_1';
+foreach my $case (
+	[ 'dropped', 'DROP TABLE q_1', '' ],
+	[ 'another', 'DROP TABLE q_1; CREATE TABLE q_1 (k int, CONSTRAINT q_1_k_check CHECK (k > 0))', 'q_1_k_check' ],
+	[ 'renamed', 'ALTER TABLE q_1 RENAME TO q_moved', '' ],
+	[ 'cleaned', q{DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE q_1 DROP CONSTRAINT %I', conname) FROM pg_constraint
+		WHERE conrelid = 'q_1'::regclass AND contype = 'c' AND conname NOT IN (SELECT conname FROM q_before)); END $$}, '' ])
+{
+	my ($name, $since, $left) = @$case;
+	my $dbname = "detached_$name";
+
+	ZdmStops::make_databases($node, $dbname);
+	$node->safe_psql($dbname, q{SET zdm.mode = off; CREATE TABLE q_before AS
+		SELECT conname FROM pg_constraint WHERE conrelid = 'q_1'::regclass});
+	lose($dbname, 3, $detach);
+	is($node->safe_psql($dbname, q{SELECT count(*) FROM pg_inherits WHERE inhrelid = 'q_1'::regclass}), '0', "$name: a partition is detached");
+	is($node->safe_psql($dbname, q{SELECT string_agg(state, ' ' ORDER BY ordinal) FROM zdm.step}), 'done queued', 'and no more than that');
+	$node->safe_psql($dbname, "SET zdm.mode = off; $since");
+	is($node->psql($dbname, 'CALL zdm_run()'), 0, 'zdm_run() completes it');
+	is($node->safe_psql($dbname, q{SELECT string_agg(DISTINCT state, ' ') FROM zdm.step}), 'done', 'it is over');
+	is( $node->safe_psql($dbname, q{SELECT coalesce(string_agg(conname, ' '), '') FROM pg_constraint
+			WHERE conrelid IN (to_regclass('q_1'), to_regclass('q_moved')) AND contype = 'c' AND conname NOT IN (SELECT conname FROM q_before)}),
+		$left, 'and the CHECK of the bounds is gone, and no other');
+}
+
 # --- what event triggers make is not the step's
 
 ZdmStops::make_databases($node, 'audited');
