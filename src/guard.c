@@ -347,7 +347,7 @@ guard_utility(const ZdmUtility *utility)
 	if (recovers_first(guard))
 	{
 		guard->utility.pstmt = copyObject(utility->pstmt);
-		if (rewrite_recover())
+		if (rewrite_recover(guard->plan != NULL))
 		{
 			/* another transaction: facts may have changed */
 			PushActiveSnapshot(GetTransactionSnapshot());

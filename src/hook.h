@@ -46,7 +46,7 @@ extern void guard_run_command(const ZdmUtility *utility, const ZdmPolicy *policy
 /* rewrite.c */
 extern void rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy,
 						const ZdmDdl *ddl, List *judgements, ZdmPlan *plan);
-extern bool rewrite_recover(void);
+extern bool rewrite_recover(bool must_succeed);
 
 /* dml.c */
 extern void dml_check(const PlannedStmt *pstmt, const char *query);

@@ -165,9 +165,10 @@ static const ZdmRunnerOps recovery_ops = {check_nothing, run_recovery_command};
  * now, without a snapshot.
  */
 bool
-rewrite_recover(void)
+rewrite_recover(bool must_succeed)
 {
-	return recover_all(0, GetUserNameFromId(GetUserId(), false), &recovery_ops, NULL);
+	return recover_all(0, GetUserNameFromId(GetUserId(), false), must_succeed,
+					   &recovery_ops, NULL);
 }
 
 /* CALL zdm_run(name) */
@@ -187,6 +188,6 @@ zdm_run(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("zdm_run()");
 	if (!PG_ARGISNULL(0))
 		window_id = window_open_id(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	(void) recover_all(window_id, NULL, &recovery_ops, NULL);
+	(void) recover_all(window_id, NULL, true, &recovery_ops, NULL);
 	PG_RETURN_VOID();
 }

@@ -667,8 +667,21 @@ try_to_recover(Recovery *recovery, const ZdmUnfinished *statement)
 	return error;
 }
 
+/* Say that a statement is in the way of nothing yet, but still unfinished. */
+static void
+warn_of_failure(const ErrorData *error)
+{
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("what a lost session had left half done is not undone yet: %s",
+					error->message),
+			 error->detail ? errdetail("%s", error->detail) : 0,
+			 errhint("CALL zdm_run(); undoes it.")));
+}
+
 bool
-recover_all(int64 window_id, const char *role, const ZdmRunnerOps *ops, void *arg)
+recover_all(int64 window_id, const char *role, bool must_succeed, const ZdmRunnerOps *ops,
+			void *arg)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	Recovery	recovery = {0};
@@ -696,8 +709,10 @@ recover_all(int64 window_id, const char *role, const ZdmRunnerOps *ops, void *ar
 		/* so that what follows in a pipeline does not join this transaction */
 		PreventInTransactionBlock(true, "recovery");
 	}
-	if (errors != NIL)
+	if (errors != NIL && must_succeed)
 		ReThrowError(linitial(errors));
+	else if (errors != NIL)
+		warn_of_failure(linitial(errors));
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(recovery.context);
 	return statements != NIL;

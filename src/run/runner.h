@@ -47,11 +47,12 @@ extern void runner_run(int64 statement_id, List *steps, List *targets,
  * Undo or complete the statements that sessions which are gone have left
  * unfinished: of one window if window_id is not 0, of one role if role is not
  * NULL; each with the rights of its role.  One that belongs to a role that
- * the current user is not a member of is an error.  Preconditions and effect
- * on the transaction as above; false if there is none, and nothing has been
- * done to the transaction.
+ * the current user is not a member of is an error.  A failure is raised when
+ * all have been tried, or only warned of if it need not succeed.  Preconditions
+ * and effect on the transaction as above; false if there is none, and nothing
+ * has been done to the transaction.
  */
-extern bool recover_all(int64 window_id, const char *role,
+extern bool recover_all(int64 window_id, const char *role, bool must_succeed,
 						const ZdmRunnerOps *ops, void *arg);
 
 /* recover.c, for runner.c: the same for one statement of this session */

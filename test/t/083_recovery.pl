@@ -85,6 +85,18 @@ isnt(lose('renamed', 3, "ALTER TABLE t $add_column"), '', 'a lost ADD COLUMN');
 isnt($node->psql('renamed', 'ALTER TABLE t RENAME n TO m'), 0, 'its column cannot be renamed');
 is($node->safe_psql('renamed', 'SELECT stops.differences()'), '', 'it is not there any more');
 
+# --- what cannot be undone is in the way of nothing but statements in steps
+
+ZdmStops::make_databases($node, 'stuck');
+isnt(lose('stuck', 3, "ALTER TABLE t $add_column"), '', 'a lost ADD COLUMN');
+$node->safe_psql('stuck', 'CREATE VIEW uses_n AS SELECT n FROM t');
+my ($result, undef, $said) = $node->psql('stuck', 'ALTER TABLE other ADD COLUMN harmless int');
+is($result, 0, 'whose column is used by now');
+like($said, qr/WARNING:  what a lost session had left half done is not undone yet: cannot drop column n/, 'which a harmless statement says');
+isnt($node->psql('stuck', 'CREATE INDEX other_harmless ON other (harmless)'), 0, 'one in steps does not begin');
+$node->safe_psql('stuck', 'DROP VIEW uses_n; CREATE INDEX other_harmless ON other (harmless)');
+is($node->safe_psql('stuck', "SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'n'"), '0', 'without the view it is undone');
+
 # --- what has to be completed is, whatever has become of the table since
 
 my $detach = 'ALTER TABLE q DETACH PARTITION q_1';
