@@ -67,6 +67,11 @@ ALTER TABLE "Mixed ""Case""" ADD COLUMN "Second" float8 DEFAULT random() CHECK (
 SELECT count(*) FROM zdm.step WHERE state <> 'done';
 SELECT count(*) FROM zdm.made;
 SELECT decision, rules, sql FROM zdm_history ORDER BY id DESC LIMIT 1;
+-- t.f can be f(t): it is no column that does not exist
+CREATE FUNCTION half(big) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1.id / 2';
+ALTER TABLE big ADD CONSTRAINT big_half CHECK (big.half >= 0);
+ALTER TABLE big DROP CONSTRAINT big_half;
+DROP FUNCTION half;
 -- not in a read-only session
 SET default_transaction_read_only = on;
 CREATE INDEX big_b ON big (b);

@@ -63,6 +63,7 @@ typedef struct CheckWalk
 {
 	ZdmDdl	   *ddl;
 	List	   *columns;		/* String */
+	List	   *qualified;		/* those of them that stand after a dot */
 	bool		is_plain;		/* only column names, no whole rows */
 	bool		uses_script;	/* may need what only the script has */
 } CheckWalk;
@@ -77,7 +78,12 @@ check_walker(Node *node, CheckWalk *walk)
 		Node	   *last = llast(((ColumnRef *) node)->fields);
 
 		if (IsA(last, String))
+		{
 			walk->columns = lappend(walk->columns, last);
+			/* t.f can be f(t) */
+			if (list_length(((ColumnRef *) node)->fields) > 1)
+				walk->qualified = lappend(walk->qualified, last);
+		}
 		else
 			walk->is_plain = false;
 		return false;
@@ -282,15 +288,20 @@ ddl_check_columns(Node *check)
 List *
 ddl_existing_check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check)
 {
+	ZdmDdl		nobody = {0};
+	CheckWalk	walk = {.ddl = &nobody};
 	List	   *columns = NIL;
 	ListCell   *lc;
 
-	foreach(lc, ddl_check_columns(check))
+	check_walker(check, &walk);
+	foreach(lc, walk.columns)
 	{
 		const char *name = strVal(lfirst(lc));
 
 		/* the table's own name stands for the whole row */
-		if (ddl_kept_col(ddl, rel, name, strcmp(name, rel->relname) == 0 ||
+		if (!list_member(columns, lfirst(lc)) &&
+			ddl_kept_col(ddl, rel, name, strcmp(name, rel->relname) == 0 ||
+						 list_member(walk.qualified, lfirst(lc)) ||
 						 SystemAttributeByName(name) != NULL) != NULL)
 			columns = lappend(columns, lfirst(lc));
 	}
