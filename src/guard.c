@@ -41,6 +41,7 @@ typedef struct Guard
 	PlannedStmt *pstmt;			/* the statement as it came, for attempts
 								 * after the first; other modules write into
 								 * theirs */
+	MemoryContext context;		/* holds all of this, across attempts */
 } Guard;
 
 /* Collect what verdicts depend on, in this session and now. */
@@ -246,8 +247,12 @@ attempt_once(void *arg)
 
 	if (guard->attempts++ > 0)
 	{
+		/* a plan that is found now is carried out after the attempt */
+		MemoryContext oldcontext = MemoryContextSwitchTo(guard->context);
+
 		guard->utility.pstmt = copyObject(guard->pstmt);
 		judge(guard);
+		MemoryContextSwitchTo(oldcontext);
 	}
 	if (guard->plan == NULL)	/* else it has become a case for steps */
 		run_once(guard);
@@ -343,6 +348,7 @@ guard_utility(const ZdmUtility *utility)
 	bool		own_snapshot = false;
 
 	guard->utility = *utility;
+	guard->context = context;
 	judge(guard);
 	if (recovers_first(guard))
 	{
@@ -374,8 +380,13 @@ guard_utility(const ZdmUtility *utility)
 	if (guard->plan != NULL && guard->ddl.in_block)
 		run_in_block(guard);
 	else if (guard->plan != NULL)
+	{
+		/* attempts that found in the end that steps are needed leave none */
+		if (!ActiveSnapshotSet())
+			PushActiveSnapshot(GetTransactionSnapshot());
 		rewrite_run(&guard->utility, &guard->policy, &guard->ddl, guard->judgements,
 					guard->plan);
+	}
 	else if (own_snapshot && ActiveSnapshotSet())
 		PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);

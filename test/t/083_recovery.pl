@@ -97,6 +97,22 @@ isnt($node->psql('stuck', 'CREATE INDEX other_harmless ON other (harmless)'), 0,
 $node->safe_psql('stuck', 'DROP VIEW uses_n; CREATE INDEX other_harmless ON other (harmless)');
 is($node->safe_psql('stuck', "SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'n'"), '0', 'without the view it is undone');
 
+# --- steps turn out to be needed when the lock is there at last
+
+ZdmStops::make_databases($node, 'late');
+my $dropper = ZdmStops::start_script($node, 'late', <<'SQL');
+SET zdm.mode = off;
+BEGIN;
+DROP INDEX t_b;
+SET application_name = 'dropping';
+SELECT pg_sleep(1);
+COMMIT;
+SQL
+$node->poll_query_until('late', "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'dropping'");
+is($node->psql('late', 'CREATE INDEX IF NOT EXISTS t_b ON t (b)'), 0, 'CREATE INDEX IF NOT EXISTS of one that is being dropped');
+$dropper->finish;
+is($node->safe_psql('late', "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('t_b')"), 't', 'makes it');
+
 # --- what has to be completed is, whatever has become of the table since
 
 my $detach = 'ALTER TABLE q DETACH PARTITION q_1';
