@@ -357,7 +357,7 @@ extern void ddl_rejects_old_writers(ZdmDdl *ddl, ZdmRel *rel, Node *node, List *
 									ConstrType contype, Node *check, const char *what);
 
 extern List *ddl_check_columns(Node *check);
-extern List *ddl_existing_check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check);	/* of String, each once */
+extern List *ddl_existing_check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check); /* of String, each once */
 
 /* column_type.c */
 extern void ddl_alter_column_type(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd);
