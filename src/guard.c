@@ -18,6 +18,7 @@
 #include "rights.h"
 #include "run/lock_budget.h"
 #include "run/transaction.h"
+#include "run/turn.h"
 #include "storage/proc.h"
 #include "tcop/pquery.h"
 #include "utils/memutils.h"
@@ -37,6 +38,9 @@ typedef struct Guard
 	ZdmPlan    *plan;			/* how to carry it out, or NULL: as it is */
 	Node	   *futile;			/* refused, but the server has an error of its
 								 * own to raise first, for this; or NULL */
+	Oid			turn;			/* table whose turn the session has, or
+								 * InvalidOid */
+	bool		own_snapshot;	/* pushed here, after another transaction */
 	int			attempts;		/* begun so far */
 	PlannedStmt *pstmt;			/* the statement as it came, for attempts
 								 * after the first; other modules write into
@@ -329,6 +333,99 @@ recovers_first(const Guard *guard)
 }
 
 /*
+ * Before a statement is carried out in steps, or builds on what may be half
+ * done: wait for its turn on the table, and recover.  Facts may have changed
+ * then; the transaction has an active snapshot in any case.
+ */
+static void
+settle(Guard *guard)
+{
+	bool		restarted = false;
+
+	guard->utility.pstmt = copyObject(guard->utility.pstmt);
+	if (guard->plan != NULL && guard->plan->targets != NIL)
+	{
+		Oid			relid = ((ZdmPlanTarget *) linitial(guard->plan->targets))->relid;
+
+		restarted = turn_take_table(relid, guard->context);
+		guard->turn = relid;
+	}
+	restarted |= rewrite_recover(guard->plan != NULL);
+	if (restarted)
+	{
+		if (!ActiveSnapshotSet())
+			PushActiveSnapshot(GetTransactionSnapshot());
+		guard->own_snapshot = true;
+		judge(guard);
+	}
+}
+
+static void
+end_turn(Guard *guard)
+{
+	if (OidIsValid(guard->turn))
+		turn_give_back_table(guard->turn);
+	guard->turn = InvalidOid;
+}
+
+/*
+ * Run the statement as it is.  An attempt may find that it has become a case
+ * for steps: then it has a plan afterwards, and has not run.
+ */
+static void
+run_as_it_is(Guard *guard, bool can_abort, MemoryContext context)
+{
+	List	   *locks = needed_locks(&guard->ddl);
+
+	/* where a command that commits is not allowed, the server says so */
+	if (locks != NIL && !asks_not_to_wait(guard->ddl.stmt) &&
+		(can_abort || !guard->ddl.commits))
+	{
+		guard->pstmt = copyObject(guard->utility.pstmt);
+		lock_budget_run(attempt_once, guard, locks, can_abort,
+						guard->ddl.xact->locks != NIL, guard->ddl.commits);
+	}
+	else
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(context);
+
+		run_once(guard);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	if (guard->own_snapshot && guard->plan == NULL && ActiveSnapshotSet())
+		PopActiveSnapshot();
+}
+
+/* Run the judged statement in the way that fits it. */
+static void
+run_judged(Guard *guard, bool can_abort, MemoryContext context)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (recovers_first(guard))
+			settle(guard);
+		if (guard->plan != NULL)
+			break;
+		end_turn(guard);
+		run_as_it_is(guard, can_abort, context);
+		if (guard->plan == NULL)
+			return;
+	}
+	if (guard->ddl.in_block)
+	{
+		run_in_block(guard);
+		return;
+	}
+
+	/* attempts that found in the end that steps are needed leave none */
+	if (!ActiveSnapshotSet())
+		PushActiveSnapshot(GetTransactionSnapshot());
+	rewrite_run(&guard->utility, &guard->policy, &guard->ddl, guard->judgements,
+				guard->plan);
+}
+
+/*
  * Guard one utility statement.  Runs it, or raises why not.
  *
  * Where an attempt is a whole transaction, its abort releases the plan cache
@@ -344,51 +441,19 @@ guard_utility(const ZdmUtility *utility)
 												  "zdm guard", ALLOCSET_SMALL_SIZES);
 	MemoryContext oldcontext = MemoryContextSwitchTo(context);
 	Guard	   *guard = palloc0(sizeof(Guard));
-	List	   *locks;
-	bool		own_snapshot = false;
 
 	guard->utility = *utility;
 	guard->context = context;
 	judge(guard);
-	if (recovers_first(guard))
+	PG_TRY();
 	{
-		guard->utility.pstmt = copyObject(utility->pstmt);
-		if (rewrite_recover(guard->plan != NULL))
-		{
-			/* another transaction: facts may have changed */
-			PushActiveSnapshot(GetTransactionSnapshot());
-			own_snapshot = true;
-			judge(guard);
-		}
+		run_judged(guard, can_abort, oldcontext);
 	}
-	locks = guard->plan == NULL ? needed_locks(&guard->ddl) : NIL;
-
-	/* where a command that commits is not allowed, the server says so */
-	if (locks != NIL && !asks_not_to_wait(guard->ddl.stmt) &&
-		(can_abort || !guard->ddl.commits))
+	PG_FINALLY();
 	{
-		guard->pstmt = copyObject(guard->utility.pstmt);
-		lock_budget_run(attempt_once, guard, locks, can_abort,
-						guard->ddl.xact->locks != NIL, guard->ddl.commits);
+		end_turn(guard);
 	}
-	else if (guard->plan == NULL)
-	{
-		MemoryContextSwitchTo(oldcontext);
-		run_once(guard);
-	}
-
-	if (guard->plan != NULL && guard->ddl.in_block)
-		run_in_block(guard);
-	else if (guard->plan != NULL)
-	{
-		/* attempts that found in the end that steps are needed leave none */
-		if (!ActiveSnapshotSet())
-			PushActiveSnapshot(GetTransactionSnapshot());
-		rewrite_run(&guard->utility, &guard->policy, &guard->ddl, guard->judgements,
-					guard->plan);
-	}
-	else if (own_snapshot && ActiveSnapshotSet())
-		PopActiveSnapshot();
+	PG_END_TRY();
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 }

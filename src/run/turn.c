@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * turn.c
- *	  Long steps of several sessions on one table take turns.
+ *	  Statements in steps, and long steps, of several sessions on one table
+ *	  take turns.
+ *
+ * A plan rests on what is there when it is made.  Of two on one table the
+ * second would choose a name that the first is about to use, or add what the
+ * first has added; so it is made when the first is done.
  *
  * A command that waits for SHARE UPDATE EXCLUSIVE on the table does so with a
  * snapshot.  CREATE INDEX CONCURRENTLY, which holds that lock, waits in the end
@@ -29,8 +34,51 @@
 #include "run/restart.h"
 #include "run/turn.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+/* in the space of advisory locks; recover.c uses 3 */
+#define TABLE_SPACE	4
+
+static void
+set_table_tag(LOCKTAG *tag, Oid relid)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0, relid, TABLE_SPACE);
+}
+
+bool
+turn_take_table(Oid relid, MemoryContext context)
+{
+	LOCKTAG		tag;
+
+	set_table_tag(&tag, relid);
+	if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
+		return false;
+
+	ereport(NOTICE,
+			(errmsg("waiting for another statement that is carried out in steps on relation \"%s\"",
+					get_rel_name(relid))));
+	restart_commit();
+	StartTransactionCommand();
+	(void) LockAcquire(&tag, ExclusiveLock, true, false);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+
+	/* so that what follows in a pipeline does not join this transaction */
+	PreventInTransactionBlock(true, "waiting");
+	return true;
+}
+
+void
+turn_give_back_table(Oid relid)
+{
+	LOCKTAG		tag;
+
+	set_table_tag(&tag, relid);
+	LockRelease(&tag, ExclusiveLock, true);
+}
 
 /* The table of an index, by the index's name; InvalidOid if there is none. */
 static Oid

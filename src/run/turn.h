@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * turn.h
- *	  Long steps of several sessions on one table take turns.
+ *	  Statements in steps, and long steps, of several sessions on one table
+ *	  take turns.
  *
  * Copyright (c) 2026, the zdm developers
  *
@@ -13,6 +14,16 @@
 #include "zdm.h"
 
 #include "nodes/pg_list.h"
+
+/*
+ * Only one statement at a time is carried out in steps on a table.  Waits
+ * without a snapshot or any other lock; true if it had to wait, and the
+ * transaction is another one now, with a new snapshot and context as the
+ * current memory context.  At top level, outside a
+ * transaction block.  Kept in the session, until it is given back.
+ */
+extern bool turn_take_table(Oid relid, MemoryContext context);
+extern void turn_give_back_table(Oid relid);
 
 /*
  * Wait for the lock that the command takes on its tables, and keep it in the

@@ -26,7 +26,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 # name, statement
-our @plans = (
+my @plans = (
 	[ 'create_index', 'CREATE INDEX t_a ON t (a)' ],
 	[ 'create_index_unnamed', 'CREATE INDEX ON t (c) WHERE a > 0' ],
 	[ 'create_index_expression', 'CREATE INDEX t_expression ON t (stops.same(a))' ],
@@ -243,6 +243,14 @@ CREATE DOMAIN dom AS int;
 CREATE TABLE uses_dom (id int PRIMARY KEY, v dom);
 INSERT INTO uses_dom VALUES (1, 1);
 SQL
+
+# The plans; some only when one is looked into: ZDM_STOPS_PLANS='set_not_null detach'
+sub wanted
+{
+	my %wanted = map { $_ => 1 } split / /, $ENV{ZDM_STOPS_PLANS} // '';
+
+	return grep { !%wanted || $wanted{ $_->[0] } } @plans;
+}
 
 # What a session does first that is to be stopped.
 sub stop_at

@@ -16,12 +16,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 use ZdmStops;
 
-my @plans = @ZdmStops::plans;
-if ($ENV{ZDM_STOPS_PLANS})
-{
-	my %wanted = map { $_ => 1 } split / /, $ENV{ZDM_STOPS_PLANS};
-	@plans = grep { $wanted{ $_->[0] } } @plans;
-}
+my @plans = ZdmStops::wanted();
 my @names = map { $_->[0] } @plans;
 my %sql = map { $_->[0] => "$_->[1];" } @plans;
 
