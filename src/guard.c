@@ -151,7 +151,7 @@ guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 	}
 	if (rules == NIL)
 		return 0;
-	return history_record(policy->window_id, ddl->command, ddl->sql, decision, rules);
+	return history_record(policy->window_id, ddl->command, ddl->sql, decision, rules, 0);
 }
 
 /*

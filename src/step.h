@@ -83,6 +83,38 @@ typedef struct ZdmPlanTarget
 	const char *relname;
 } ZdmPlanTarget;
 
+/* What a deferred part will make, drop or change. */
+typedef struct ZdmClaim
+{
+	const char *action;			/* "make", "drop" or "change" */
+	const char *kind;			/* "relation", "column", "constraint", or as
+								 * pg_identify_object() calls it */
+	const char *nspname;		/* of a relation, or NULL */
+	Oid			relid;			/* of a column or constraint, or of a relation
+								 * that is there; else InvalidOid */
+	const char *name;			/* unquoted; the identity of another object */
+} ZdmClaim;
+
+/*
+ * A part of a statement that was sent within a window that defers.  One of
+ * phase expand runs at once, in the caller's transaction; the others become
+ * deferred steps of the ledger, and each is carried out like a statement that
+ * a client sends in autocommit: planned when its time has come.
+ */
+typedef struct ZdmPart
+{
+	ZdmPhase	phase;
+	const char *sql;			/* one statement, or several that are one
+								 * transaction; relations with their schemas */
+	const char *undo_sql;		/* for zdm_abort_window(); NULL: nothing to
+								 * undo, or contract: it has not run yet */
+	const char *verify_sql;		/* SELECT of the rows in the way, or NULL */
+	List	   *targets;		/* ZdmPlanTarget */
+	List	   *claims;			/* ZdmClaim */
+	const char *note;			/* for people: what is kept back and why, or
+								 * NULL */
+} ZdmPart;
+
 /* as in the ledger */
 static inline const char *
 zdm_phase_name(ZdmPhase phase)

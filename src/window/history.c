@@ -35,7 +35,8 @@ enum
 	Anum_statement_decision,
 	Anum_statement_rules,
 	Anum_statement_sql,
-	Natts_statement = Anum_statement_sql
+	Anum_statement_part_of,
+	Natts_statement = Anum_statement_part_of
 };
 
 static Datum
@@ -60,11 +61,12 @@ role_name(Oid roleid)
 
 /*
  * Record a statement that ran, in its own transaction.  rules is a list of
- * char *; window_id 0 means none.  Returns the key of its row.
+ * char *; window_id 0 means none; part_of is the deferred step that it carries
+ * out, or 0.  Returns the key of its row.
  */
 int64
 history_record(int64 window_id, const char *command, const char *sql,
-			   const char *decision, List *rules)
+			   const char *decision, List *rules, int64 part_of)
 {
 	Relation	rel = table_open(ledger_relid("statement"), RowExclusiveLock);
 	Datum		values[Natts_statement];
@@ -84,6 +86,8 @@ history_record(int64 window_id, const char *command, const char *sql,
 	values[Anum_statement_decision - 1] = CStringGetTextDatum(decision);
 	values[Anum_statement_rules - 1] = text_array(rules);
 	values[Anum_statement_sql - 1] = CStringGetTextDatum(sql);
+	values[Anum_statement_part_of - 1] = Int64GetDatum(part_of);
+	nulls[Anum_statement_part_of - 1] = part_of == 0;
 
 	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
 	CatalogTupleInsert(rel, tuple);

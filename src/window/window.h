@@ -69,6 +69,6 @@ extern void protect_init(void);
 
 /* history.c: zdm.statement; returns the key of the row */
 extern int64 history_record(int64 window_id, const char *command, const char *sql,
-							const char *decision, List *rules);
+							const char *decision, List *rules, int64 part_of);
 
 #endif							/* ZDM_WINDOW_H */

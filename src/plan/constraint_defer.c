@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * constraint_defer.c
+ *	  What of a statement about constraints waits for the end of the window.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "plan/defer.h"
+
+const ZdmDeferrer zdm_constraint_deferrers[] = {
+	{ZDM_RULE_COUNT, NULL}
+};

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * object_defer.c
+ *	  What of a statement about objects other than columns and constraints waits for the end of the window.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "plan/defer.h"
+
+const ZdmDeferrer zdm_object_deferrers[] = {
+	{ZDM_RULE_COUNT, NULL}
+};

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *	  Deferred steps: parts of statements that wait for a worker, for
+ *	  zdm_run(), or for the end of their window.
+ *
+ * All functions need a transaction and write in it.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_QUEUE_H
+#define ZDM_QUEUE_H
+
+#include "zdm.h"
+
+#include "step.h"
+
+/* A deferred step whose turn has come. */
+typedef struct ZdmQueued
+{
+	int64		id;
+	int64		statement_id;
+	int64		window_id;
+	const char *phase;
+	const char *sql;			/* what to carry out: undo_sql of one that is
+								 * undone */
+	bool		is_undo;
+	const char *role;			/* with whose rights */
+	const char *session_role;	/* who had sent it */
+	List	   *settings;		/* char *: name=value */
+	List	   *targets;		/* ZdmPlanTarget; none in a restored copy */
+	int			attempts;
+} ZdmQueued;
+
+/* Add the parts of a statement; those of phase expand are done. */
+extern void queue_add(int64 statement_id, int64 window_id, List *parts);
+
+/* Is any deferred step waiting, running or failed?  Runs no SQL. */
+extern bool queue_any(void);
+
+/*
+ * The first step that can run now: of one window if window_id is not 0, and of
+ * one session user if session_role is not NULL.  NULL if there is none, or
+ * each is being run by somebody.  palloc'd.  The session holds the lock of the
+ * step then (recover_lock() on its id), until queue_release().
+ */
+extern ZdmQueued *queue_take(int64 window_id, const char *session_role);
+extern void queue_release(const ZdmQueued *queued);
+
+extern void queue_set_running(const ZdmQueued *queued);
+
+/* In the transaction that has carried it out. */
+extern void queue_set_done(int64 step_id);
+
+/* transient: it is tried again after a while; else zdm_retry() has to ask for it */
+extern void queue_set_failed(const ZdmQueued *queued, const char *error, bool transient);
+
+/*
+ * After a step: a window whose last step it was is closed or aborted.  True if
+ * the state of any has changed.
+ */
+extern bool queue_finish_windows(void);
+
+#endif							/* ZDM_QUEUE_H */
