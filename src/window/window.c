@@ -38,8 +38,29 @@ enum
 	Anum_window_ended_at,
 	Anum_window_ended_by,
 	Anum_window_system_identifier,
-	Anum_window_database_oid
+	Anum_window_database_oid,
+	Anum_window_paused
 };
+
+static const ZdmWindowOps *window_ops = NULL;
+
+void
+window_init(const ZdmWindowOps *ops)
+{
+	window_ops = ops;
+}
+
+bool
+window_has_workers(void)
+{
+	return window_ops->has_workers();
+}
+
+void
+window_wake_workers(void)
+{
+	window_ops->wake_workers();
+}
 
 static ZdmWindow *
 window_from_tuple(HeapTuple tuple, TupleDesc desc)
@@ -48,6 +69,7 @@ window_from_tuple(HeapTuple tuple, TupleDesc desc)
 	bool		isnull;
 	uint64		system_identifier;
 	Oid			database;
+	const char *on_unsafe;
 
 	window->id = DatumGetInt64(heap_getattr(tuple, Anum_window_id, desc, &isnull));
 	window->name = TextDatumGetCString(heap_getattr(tuple, Anum_window_name, desc, &isnull));
@@ -56,6 +78,11 @@ window_from_tuple(HeapTuple tuple, TupleDesc desc)
 	database = DatumGetObjectId(heap_getattr(tuple, Anum_window_database_oid, desc, &isnull));
 	window->is_native = system_identifier == GetSystemIdentifier() &&
 		database == MyDatabaseId;
+	window->state = TextDatumGetCString(heap_getattr(tuple, Anum_window_state, desc, &isnull));
+	on_unsafe = TextDatumGetCString(heap_getattr(tuple, Anum_window_on_unsafe, desc, &isnull));
+	window->defers = strcmp(on_unsafe, "defer") == 0 && strcmp(window->state, "open") == 0;
+	window->paused = !window->is_native ||
+		DatumGetBool(heap_getattr(tuple, Anum_window_paused, desc, &isnull));
 	return window;
 }
 
@@ -91,30 +118,55 @@ window_names(List *windows)
 	return buf.data;
 }
 
+/* The only one of a list, or NULL. */
+static const ZdmWindow *
+only_window(List *windows)
+{
+	return list_length(windows) == 1 ? linitial(windows) : NULL;
+}
+
 const ZdmWindow *
 window_current(const char **open_windows)
 {
-	List	   *windows = windows_in_state(windows_in_state(NIL, "open"), "closing");
+	List	   *open = windows_in_state(NIL, "open");
+	List	   *ending = windows_in_state(windows_in_state(NIL, "closing"), "aborting");
+	List	   *windows = list_concat_copy(open, ending);
+	const ZdmWindow *window = NULL;
 	ListCell   *lc;
 
 	*open_windows = NULL;
 	if (windows == NIL)
 		return NULL;
 	if (zdm_guc_window == NULL || zdm_guc_window[0] == '\0')
-	{
-		if (list_length(windows) == 1)
-			return linitial(windows);
-	}
+		window = only_window(open != NIL ? open : ending);
 	else
 	{
 		foreach(lc, windows)
 		{
 			if (strcmp(((ZdmWindow *) lfirst(lc))->name, zdm_guc_window) == 0)
-				return lfirst(lc);
+				window = lfirst(lc);
 		}
 	}
-	*open_windows = window_names(windows);
-	return NULL;
+	if (window == NULL)
+		*open_windows = window_names(windows);
+	return window;
+}
+
+bool
+window_is_ending(const ZdmWindow *window)
+{
+	return strcmp(window->state, "open") != 0;
+}
+
+void
+window_report_ending(const ZdmWindow *window)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
+			 errmsg("window \"%s\" is already %s", window->name, window->state),
+			 errdetail("Its last steps are being carried out; what they make and drop is settled when they are done."),
+			 errhint("CALL zdm_wait(%s); then send the statement again.",
+					 quote_literal_cstr(window->name))));
 }
 
 const char *

@@ -20,19 +20,38 @@ typedef struct ZdmWindow
 {
 	int64		id;
 	const char *name;
+	const char *state;			/* "open", "closing" or "aborting" */
+	bool		defers;			/* unsafe DDL in it is deferred, not refused */
+	bool		paused;			/* no step of it is begun: as zdm_pause() says,
+								 * or because it is no native one */
 	bool		is_native;		/* opened in this database, not restored into
 								 * it: its object OIDs mean something here */
 } ZdmWindow;
 
+/* What windows need of those who carry their steps out; see zdm.c. */
+typedef struct ZdmWindowOps
+{
+	bool		(*has_workers) (void);	/* is the library preloaded? */
+	void		(*wake_workers) (void); /* when this transaction commits */
+} ZdmWindowOps;
+
 /* window.c */
+extern void window_init(const ZdmWindowOps *ops);
+extern bool window_has_workers(void);
+extern void window_wake_workers(void);
 
 /*
  * The window that the session's DDL belongs to: the one that zdm.window
- * names, else the only open one; NULL if none is open.  If it cannot be
- * decided, NULL with *open_windows set to the names of the open ones.
+ * names, else the only open one, else the only one that is ending; NULL if
+ * there is none.  If it cannot be decided, NULL with *open_windows set to the
+ * names of all of them.
  */
 extern const ZdmWindow *window_current(const char **open_windows);
 pg_noreturn extern void window_report_undecided(const char *open_windows);
+
+/* Is it closing or aborting?  Then unsafe DDL is refused with this error. */
+extern bool window_is_ending(const ZdmWindow *window);
+pg_noreturn extern void window_report_ending(const ZdmWindow *window);
 
 /* The id of the open window of that name; raises ZDM02 if there is none. */
 extern int64 window_open_id(const char *name);
