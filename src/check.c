@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "parser/parser.h"
 #include "plan/advice.h"
+#include "plan/defer.h"
 #include "plan/verdict.h"
 #include "run/transaction.h"
 #include "split.h"
@@ -196,7 +197,8 @@ static bool
 put_analysis(Check *check, ZdmDdl *ddl)
 {
 	ZdmPlan    *plan;
-	List	   *judgements = zdm_judge(&check->policy, ddl, &plan);
+	ZdmDeferral *deferral;
+	List	   *judgements = zdm_judge(&check->policy, ddl, &plan, &deferral);
 	ListCell   *lc;
 
 	foreach(lc, judgements)
@@ -359,6 +361,29 @@ put_step(ReturnSetInfo *rsinfo, int number, const char *phase, const char *sql,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/*
+ * The parts of a statement that would be taken apart.  How each is carried out
+ * is planned when its turn has come.
+ */
+static void
+put_parts(ReturnSetInfo *rsinfo, const ZdmDeferral *deferral)
+{
+	ListCell   *lc;
+
+	foreach(lc, deferral->parts)
+	{
+		const ZdmPart *part = lfirst(lc);
+		const char *when = part->phase == ZDM_PHASE_EXPAND ? "at once" :
+			part->phase == ZDM_PHASE_MIGRATE ? "after commit, by a worker or zdm_run()" :
+			psprintf("when window \"%s\" ends", deferral->policy->window_name);
+
+		put_step(rsinfo, foreach_current_index(lc) + 1, zdm_phase_name(part->phase), part->sql,
+				 zdm_step_make(part->sql)->lock_mode,
+				 psprintf("%s%s%s%s%s", when, part->note ? "; " : "", part->note ? part->note : "",
+						  part->undo_sql ? "; undo: " : "", part->undo_sql ? part->undo_sql : ""));
+	}
+}
+
 /* What is to be said of a statement that would run as it is, or would not. */
 static char *
 verdict_note(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
@@ -424,6 +449,7 @@ zdm_explain(PG_FUNCTION_ARGS)
 	ZdmPolicy	policy = {0};
 	ZdmDdl		ddl;
 	ZdmPlan    *plan;
+	ZdmDeferral *deferral;
 	List	   *judgements;
 	int			number = 1;
 	ListCell   *lc;
@@ -439,7 +465,12 @@ zdm_explain(PG_FUNCTION_ARGS)
 	guard_policy(&policy);
 
 	InitMaterializedSRF(fcinfo, 0);
-	judgements = zdm_judge(&policy, &ddl, &plan);
+	judgements = zdm_judge(&policy, &ddl, &plan, &deferral);
+	if (deferral != NULL)
+	{
+		put_parts(rsinfo, deferral);
+		return (Datum) 0;
+	}
 	if (plan == NULL)
 		put_step(rsinfo, number, NULL, sql, ddl_strongest_lock(&ddl),
 				 verdict_note(&policy, &ddl, judgements));

@@ -191,6 +191,9 @@ compat_not_null_is_valid(Oid relid, AttrNumber attnum)
 /* ADD, SET and DROP of an identity go to the partitions too */
 #define COMPAT_IDENTITY_RECURSES	(PG_VERSION_NUM >= 170000)
 
+/* a background worker can only act for a role that can log in */
+#define COMPAT_WORKER_NEEDS_LOGIN	(PG_VERSION_NUM < 170000)
+
 /* not-null constraints are in pg_constraint and can be NOT VALID */
 #define COMPAT_NOT_NULL_HAS_CONSTRAINT	(PG_VERSION_NUM >= 180000)
 

@@ -157,6 +157,7 @@ dml_check(const PlannedStmt *pstmt, const char *query)
 	ZdmRel	   *rel;
 	List	   *judgements;
 	ZdmPlan    *plan;
+	struct ZdmDeferral *deferral;
 
 	if (bulk == NULL)
 		return;
@@ -174,7 +175,7 @@ dml_check(const PlannedStmt *pstmt, const char *query)
 	note_bulk(&ddl, pstmt, bulk, rel);
 
 	guard_policy(&policy);
-	judgements = zdm_judge(&policy, &ddl, &plan);
+	judgements = zdm_judge(&policy, &ddl, &plan, &deferral);
 	if (zdm_strictest(judgements) == ZDM_VERDICT_REFUSE)
 		zdm_report_refusal(&policy, &ddl, judgements);
 	zdm_report_warnings(&policy, &ddl, judgements);

@@ -25,6 +25,7 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "window/ledger.h"
+#include "window/queue.h"
 #include "window/steps.h"
 #include "window/window.h"
 
@@ -36,6 +37,7 @@ typedef struct Guard
 	ZdmPolicy	policy;
 	List	   *judgements;
 	ZdmPlan    *plan;			/* how to carry it out, or NULL: as it is */
+	struct ZdmDeferral *deferral;	/* what of it waits, or NULL */
 	Node	   *futile;			/* refused, but the server has an error of its
 								 * own to raise first, for this; or NULL */
 	Oid			turn;			/* table whose turn the session has, or
@@ -48,18 +50,31 @@ typedef struct Guard
 	MemoryContext context;		/* holds all of this, across attempts */
 } Guard;
 
+/* The deferred step that this session carries out, or NULL. */
+static const ZdmQueued *carried_out = NULL;
+
 /* Collect what verdicts depend on, in this session and now. */
 void
 guard_policy(ZdmPolicy *policy)
 {
-	const ZdmWindow *window = window_current(&policy->open_windows);
+	const ZdmWindow *window;
 
 	policy->mode = zdm_guc_mode;
 	policy->require_window = zdm_guc_require_window;
+	policy->is_born = born_in_window;
+	if (carried_out != NULL)
+	{
+		policy->mode = ZDM_MODE_ENFORCE;
+		policy->carries_out = carried_out->id;
+		policy->window_id = carried_out->window_id;
+		policy->open_windows = NULL;
+		return;
+	}
+	window = window_current(&policy->open_windows);
 	policy->window_id = window ? window->id : 0;
 	policy->window_name = window ? window->name : NULL;
 	policy->knows_births = window != NULL && window->is_native;
-	policy->is_born = born_in_window;
+	policy->defers = window != NULL && window->defers;
 }
 
 /* The statement's own text out of the string that the client sent. */
@@ -106,11 +121,12 @@ judge(Guard *guard)
 	guard_policy(&guard->policy);
 	guard->judgements = NIL;
 	guard->plan = NULL;
+	guard->deferral = NULL;
 	guard->futile = NULL;
 	if (ddl->hazards == NIL)
 		return;
 
-	guard->judgements = zdm_judge(&guard->policy, ddl, &guard->plan);
+	guard->judgements = zdm_judge(&guard->policy, ddl, &guard->plan, &guard->deferral);
 	verdict = zdm_strictest(guard->judgements);
 	if (verdict == ZDM_VERDICT_REFUSE && guard->policy.open_windows != NULL)
 		window_report_undecided(guard->policy.open_windows);
@@ -131,6 +147,7 @@ guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 {
 	List	   *rules = NIL;
 	const char *decision = "run";
+	ZdmVerdict	strictest = ZDM_VERDICT_RUN;
 	ListCell   *lc;
 
 	foreach(lc, judgements)
@@ -140,18 +157,19 @@ guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 		if (!judgement->is_counted)
 			continue;
 		rules = lappend(rules, unconstify(char *, zdm_rules[judgement->hazard->rule].name));
-		if (judgement->verdict == ZDM_VERDICT_REWRITE)
-			decision = "rewrite";
-		else if (strcmp(decision, "rewrite") == 0)
-			continue;
+		if (judgement->verdict >= ZDM_VERDICT_REWRITE)
+			strictest = Max(strictest, judgement->verdict);
 		else if (judgement->is_allowed)
 			decision = "allow";
 		else if (judgement->verdict == ZDM_VERDICT_WARN && strcmp(decision, "run") == 0)
 			decision = "warn";
 	}
-	if (rules == NIL)
+	if (rules == NIL && policy->carries_out == 0)
 		return 0;
-	return history_record(policy->window_id, ddl->command, ddl->sql, decision, rules, 0);
+	if (strictest >= ZDM_VERDICT_REWRITE)
+		decision = zdm_verdict_name(strictest);
+	return history_record(policy->window_id, ddl->command, ddl->sql, decision, rules,
+						  policy->carries_out);
 }
 
 /*
@@ -171,6 +189,8 @@ note_done(Guard *guard)
 		guard_record(&guard->policy, &guard->ddl, guard->judgements);
 		if (guard->policy.window_id != 0)
 			born_flush(guard->policy.window_id);
+		if (guard->policy.carries_out != 0)
+			queue_set_done(guard->policy.carries_out);
 	}
 	if (own_snapshot)
 		PopActiveSnapshot();
@@ -238,6 +258,13 @@ run_once(Guard *guard)
 {
 	if (guard->futile != NULL)
 		run_futile(guard);
+	if (guard->deferral != NULL)
+	{
+		deferral_run(&guard->utility, guard->deferral);
+		if (deferral_runs_now(guard->deferral))
+			transaction_note(&guard->ddl);
+		return;
+	}
 	guard_run_command(&guard->utility, &guard->policy, &guard->ddl,
 					  guard->ddl.runs_alone && !guard->ddl.commits);
 	note_done(guard);
@@ -375,7 +402,10 @@ end_turn(Guard *guard)
 static void
 run_as_it_is(Guard *guard, bool can_abort, MemoryContext context)
 {
-	List	   *locks = needed_locks(&guard->ddl);
+	List	   *locks = NIL;
+
+	if (guard->deferral == NULL || deferral_runs_now(guard->deferral))
+		locks = needed_locks(&guard->ddl);
 
 	/* where a command that commits is not allowed, the server says so */
 	if (locks != NIL && !asks_not_to_wait(guard->ddl.stmt) &&
@@ -456,4 +486,37 @@ guard_utility(const ZdmUtility *utility)
 	PG_END_TRY();
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
+}
+
+void
+guard_carry_out(const ZdmUtility *utility, const ZdmQueued *queued)
+{
+	PG_TRY();
+	{
+		carried_out = queued;
+		guard_utility(utility);
+	}
+	PG_FINALLY();
+	{
+		carried_out = NULL;
+	}
+	PG_END_TRY();
+}
+
+void
+guard_carry_out_sql(const char *sql, const ZdmQueued *queued, List *targets)
+{
+	PG_TRY();
+	{
+		ZdmPolicy	policy = {0};
+
+		carried_out = queued;
+		guard_policy(&policy);
+		rewrite_run_sql(sql, &policy, targets);
+	}
+	PG_FINALLY();
+	{
+		carried_out = NULL;
+	}
+	PG_END_TRY();
 }

@@ -16,6 +16,8 @@
 #include "plan/verdict.h"
 #include "tcop/utility.h"
 
+struct ZdmQueued;
+
 /* The arguments of ProcessUtility(). */
 typedef struct ZdmUtility
 {
@@ -43,10 +45,37 @@ extern int64 guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judg
 extern void guard_run_command(const ZdmUtility *utility, const ZdmPolicy *policy,
 							  const ZdmDdl *ddl, bool waits_long);
 
+
+/*
+ * The same for a deferred step, whose SQL the statement is: what it waited for
+ * is over.  Outside a transaction block, in a portal.  It is done, in the
+ * ledger, when the transaction that this leaves is committed.
+ */
+extern void guard_carry_out(const ZdmUtility *utility, const struct ZdmQueued *queued);
+
+/* Likewise SQL that is a step as it is: several commands, or a backfill. */
+extern void guard_carry_out_sql(const char *sql, const struct ZdmQueued *queued, List *targets);
+
+/* deferral.c: run what of the statement can run now, and queue the rest */
+extern void deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral);
+extern bool deferral_runs_now(const struct ZdmDeferral *deferral);
+
+/*
+ * queue_run.c: carry out one deferred step, of one window if window_id is not
+ * 0, of one session user if session_role is not NULL; false if none can run
+ * now.  At top level, outside a transaction block, in a portal.  Ends the
+ * current transaction, and returns in a fresh one without a snapshot.  Failures
+ * go to the ledger; only what ends the session or command is raised.
+ */
+extern bool queue_run_next(int64 window_id, const char *session_role);
+
 /* rewrite.c */
 extern void rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy,
 						const ZdmDdl *ddl, List *judgements, ZdmPlan *plan);
 extern bool rewrite_recover(bool must_succeed);
+
+/* the same for SQL of a deferred step that is no statement to be planned for */
+extern void rewrite_run_sql(const char *sql, const ZdmPolicy *policy, List *targets);
 
 /* dml.c */
 extern void dml_check(const PlannedStmt *pstmt, const char *query);

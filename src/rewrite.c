@@ -46,7 +46,7 @@ check_window(void *arg)
 	const char *open_windows = NULL;
 	const ZdmWindow *window;
 
-	if (!zdm_needs_window(rewrite->ddl))
+	if (!zdm_needs_window(rewrite->ddl) || rewrite->policy->carries_out != 0)
 		return;
 	window_hold_off();
 	window = window_current(&open_windows);
@@ -140,10 +140,29 @@ rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy, const ZdmDdl *dd
 
 	PreventInTransactionBlock(utility->context == PROCESS_UTILITY_TOPLEVEL, ddl->command);
 	PreventCommandIfReadOnly(ddl->command);
-	report_rewrite(ddl, plan);
+	if (policy->carries_out == 0)
+		report_rewrite(ddl, plan);
 	statement_id = guard_record(policy, ddl, judgements);
 	steps_add(statement_id, policy->window_id, plan->steps);
 	runner_run(statement_id, plan->steps, plan->targets, &rewrite_ops, &rewrite);
+}
+
+void
+rewrite_run_sql(const char *sql, const ZdmPolicy *policy, List *targets)
+{
+	ZdmStep    *step = zdm_step_make(sql);
+	ZdmDdl		ddl = {0};
+	Rewrite		rewrite = {policy, &ddl};
+	int64		statement_id;
+
+	step->phase = ZDM_PHASE_MIGRATE;
+	ddl.sql = sql;
+	ddl.stmt = linitial_node(RawStmt, step->stmts)->stmt;
+	ddl.command = GetCommandTagName(CreateCommandTag(ddl.stmt));
+	statement_id = history_record(policy->window_id, ddl.command, sql, "rewrite", NIL,
+								  policy->carries_out);
+	steps_add(statement_id, policy->window_id, list_make1(step));
+	runner_run(statement_id, list_make1(step), targets, &rewrite_ops, &rewrite);
 }
 
 static void
@@ -189,5 +208,7 @@ zdm_run(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 		window_id = window_open_id(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	(void) recover_all(window_id, NULL, true, &recovery_ops, NULL);
+	while (queue_run_next(window_id, NULL))
+		CHECK_FOR_INTERRUPTS();
 	PG_RETURN_VOID();
 }

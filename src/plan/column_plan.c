@@ -256,6 +256,12 @@ plan_not_null(const ZdmNewColumn *col)
 	const char *name = NULL;
 	ListCell   *lc;
 
+	if (col->plan->plain)
+	{
+		Constraint	not_null = {.type = T_Constraint,.contype = CONSTR_NOTNULL};
+
+		col->plan->phase = col->plan->phase_of(col->plan->phase_arg, &not_null);
+	}
 	foreach(lc, col->def->constraints)
 	{
 		const Constraint *con = lfirst(lc);
@@ -269,6 +275,9 @@ plan_not_null(const ZdmNewColumn *col)
 	}
 	if (name == NULL)
 		return zdm_plan_not_null(col->plan, col->def->colname);
+	if (col->plan->plain)
+		return zdm_plan_plain_constraint(col->plan, ZDM_PASS_CHECK, name,
+										 psprintf("NOT NULL %s", col->name));
 	zdm_plan_step(col->plan, ZDM_PASS_CHECK, "%s ADD CONSTRAINT %s NOT NULL %s NOT VALID",
 				  alter, quote_identifier(name), col->name);
 	zdm_plan_step(col->plan, ZDM_PASS_CHECK, "%s VALIDATE CONSTRAINT %s",
@@ -282,6 +291,8 @@ plan_constraint(const ZdmNewColumn *col, const Constraint *con)
 {
 	char	   *expression;
 
+	if (col->plan->plain)
+		col->plan->phase = col->plan->phase_of(col->plan->phase_arg, con);
 	switch (con->contype)
 	{
 		case CONSTR_UNIQUE:
@@ -558,6 +569,7 @@ zdm_plan_add_column(ZdmPlan *plan, const AlterTableCmd *cmd, bool is_hazardous)
 		return false;
 	if (!plan_definition(&col))
 		return false;
+	plan->phase = ZDM_PHASE_MIGRATE;
 	if (col.serial_type != NULL)
 		plan_serial(&col);
 	else if (col.identity != NULL)

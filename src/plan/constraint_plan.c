@@ -162,6 +162,14 @@ zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter, const char *n
 						 alter, quote_identifier(name));
 }
 
+bool
+zdm_plan_plain_constraint(ZdmPlan *plan, ZdmPass pass, const char *name, const char *definition)
+{
+	(void) zdm_plan_step(plan, pass, "%s ADD CONSTRAINT %s %s", zdm_plan_alter(plan),
+						 quote_identifier(name), definition);
+	return true;
+}
+
 void
 zdm_plan_made_for(ZdmStep *step, const char *made_as, const char *name)
 {
@@ -245,6 +253,12 @@ zdm_plan_not_null_in(ZdmPlan *plan, ZdmPass pass, const char *column)
 			return true;
 	}
 	plan->not_null = lappend(plan->not_null, unconstify(char *, column));
+	if (plan->plain)
+	{
+		(void) zdm_plan_step(plan, pass, "%s ALTER COLUMN %s SET NOT NULL",
+							 zdm_plan_alter(plan), quote_identifier(column));
+		return true;
+	}
 	if (COMPAT_NOT_NULL_HAS_CONSTRAINT)
 		return add_not_null_constraint(plan, pass, column, NULL, no_inherit);
 	add_not_null_check(plan, pass, column, no_inherit);
@@ -326,6 +340,8 @@ zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression)
 	if (!zdm_plan_keeps_columns(plan, columns) ||
 		(con->conname == NULL && !knows_columns(plan, columns)))
 		return false;
+	if (plan->plain)
+		return zdm_plan_plain_constraint(plan, ZDM_PASS_CHECK, name, definition);
 	if (zdm_plan_replaces(plan, name))
 	{
 		made_as = zdm_plan_spare_name(plan, name, "new");

@@ -44,6 +44,10 @@ extern bool zdm_plan_not_null_in(ZdmPlan *plan, ZdmPass pass, const char *column
 extern ZdmStep *zdm_plan_validated(ZdmPlan *plan, ZdmPass pass, const char *alter,
 								   const char *name, const char *definition);
 
+/* Add it as it is, in a plan that is plain; true. */
+extern bool zdm_plan_plain_constraint(ZdmPlan *plan, ZdmPass pass, const char *name,
+									  const char *definition);
+
 /* The step's constraint or index gets that name in the end. */
 extern void zdm_plan_made_for(ZdmStep *step, const char *made_as, const char *name);
 

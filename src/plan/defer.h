@@ -30,6 +30,9 @@ typedef struct ZdmDeferral
  */
 extern ZdmDeferral *zdm_defer(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements);
 
+/* Can a statement with a hazard of the rule, of the compat class, wait at all? */
+extern bool zdm_defer_knows(ZdmRuleId rule);
+
 /*
  * Deferrers, one for each rule of the compat class that needs more than its
  * statement, or its command of an ALTER TABLE, to wait for the end of the
@@ -63,5 +66,8 @@ extern ZdmPart *zdm_defer_action(ZdmDeferral *deferral, ZdmPhase phase,
 extern ZdmPart *zdm_defer_statement(ZdmDeferral *deferral, ZdmPhase phase);
 extern void zdm_defer_claim(ZdmPart *part, const char *action, const char *kind,
 							const char *nspname, Oid relid, const char *name);
+
+/* claim.c: what follows from the SQL of a part */
+extern void zdm_defer_add_claims(ZdmPart *part);
 
 #endif							/* ZDM_DEFER_H */

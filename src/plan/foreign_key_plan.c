@@ -114,6 +114,8 @@ zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con)
 		return false;
 	zdm_plan_target(plan, target);
 	definition = foreign_key_text(con, target);
+	if (plan->plain)
+		return zdm_plan_plain_constraint(plan, ZDM_PASS_FOREIGN_KEY, name, definition);
 	if (zdm_plan_replaces(plan, name))
 	{
 		if (partitioned)

@@ -278,6 +278,8 @@ zdm_plan_key(ZdmPlan *plan, const Constraint *con)
 	if (compat_is_temporal_key(con) ||
 		!zdm_plan_keeps_columns(plan, list_concat_copy(con->keys, con->including)))
 		return false;
+	if (plan->plain)
+		return zdm_plan_plain_constraint(plan, ZDM_PASS_KEY, name, key_text(con));
 	if ((con->contype == CONSTR_PRIMARY && fails_at_once(plan, con->keys)) ||
 		(con->conname != NULL && name_is_taken(plan, con->conname)) ||
 		zdm_plan_lacks_partition_key(plan->rel, con))

@@ -94,6 +94,7 @@ zdm_plan_step(ZdmPlan *plan, ZdmPass pass, const char *fmt,...)
 	va_start(args, fmt);
 	step = zdm_step_make(format(fmt, args));
 	va_end(args);
+	step->phase = plan->phase;
 	plan->passes[pass] = lappend(plan->passes[pass], step);
 	return step;
 }
@@ -184,8 +185,8 @@ zdm_plan_alter(const ZdmPlan *plan)
  * Does the hazard come from this command of the ALTER TABLE?  That of a
  * constraint in the definition of a column has a copy of it, with its columns.
  */
-static bool
-belongs_to(const ZdmHazard *hazard, const AlterTableCmd *cmd)
+bool
+zdm_plan_belongs_to(const ZdmHazard *hazard, const AlterTableCmd *cmd)
 {
 	ListCell   *lc;
 
@@ -214,7 +215,7 @@ hazard_of(const ZdmPlan *plan, const AlterTableCmd *cmd)
 	{
 		const ZdmHazard *hazard = lfirst(lc);
 
-		if (planner_of(hazard) != NULL && belongs_to(hazard, cmd))
+		if (planner_of(hazard) != NULL && zdm_plan_belongs_to(hazard, cmd))
 			return hazard;
 	}
 	return NULL;
@@ -253,8 +254,8 @@ pass_of(const AlterTableCmd *cmd)
 }
 
 /* The commands in the order in which they name what they make */
-static List *
-commands_by_pass(const AlterTableStmt *stmt)
+List *
+zdm_plan_commands_by_pass(const AlterTableStmt *stmt)
 {
 	List	   *result = NIL;
 
@@ -317,7 +318,7 @@ all_hazards_placed(const ZdmPlan *plan)
 		ListCell   *lcmd;
 
 		foreach(lcmd, commands_of(plan))
-			placed |= belongs_to(hazard, lfirst(lcmd));
+			placed |= zdm_plan_belongs_to(hazard, lfirst(lcmd));
 		if (planner_of(hazard) != NULL && !placed)
 			return false;
 	}
@@ -339,7 +340,7 @@ plan_alter_table(ZdmPlan *plan, const AlterTableStmt *stmt)
 		return false;
 	zdm_plan_target(plan, plan->rel);
 	zdm_plan_note_dropped(plan);
-	foreach(lc, commands_by_pass(stmt))
+	foreach(lc, zdm_plan_commands_by_pass(stmt))
 	{
 		if (!plan_command(plan, lfirst(lc)))
 			return false;
@@ -364,8 +365,8 @@ plan_simple(ZdmPlan *plan)
 }
 
 /* Put commands and the actions of one ALTER TABLE into one step. */
-static void
-make_step(ZdmPlan *plan, ZdmPass pass, List *before, List *actions, List *after)
+void
+zdm_plan_make_step(ZdmPlan *plan, ZdmPass pass, List *before, List *actions, List *after)
 {
 	StringInfoData buf;
 	const char *separator = "";
@@ -402,9 +403,9 @@ line_up(ZdmPlan *plan)
 {
 	ListCell   *lc;
 
-	make_step(plan, ZDM_PASS_COLUMN, plan->before_columns, plan->columns,
+	zdm_plan_make_step(plan, ZDM_PASS_COLUMN, plan->before_columns, plan->columns,
 			  plan->after_columns);
-	make_step(plan, ZDM_PASS_FINAL, plan->before_final, plan->final, plan->after_final);
+	zdm_plan_make_step(plan, ZDM_PASS_FINAL, plan->before_final, plan->final, plan->after_final);
 	for (int pass = 0; pass < ZDM_PASS_COUNT; pass++)
 	{
 		foreach(lc, plan->passes[pass])
@@ -440,8 +441,8 @@ is_plannable(const ZdmDdl *ddl)
  * Is the text that of the statement?  C code may have handed in any, with a
  * parse tree of its own; what the grammar finds wrong with it is no error then.
  */
-static bool
-is_text_of(const char *sql, const Node *stmt)
+bool
+zdm_plan_is_text_of(const char *sql, const Node *stmt)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool result = false;
@@ -473,7 +474,7 @@ make_plan(const ZdmDdl *ddl)
 	ZdmPlan    *plan;
 	bool		planned;
 
-	if (ddl->undefined != NULL || !is_plannable(ddl) || !is_text_of(ddl->sql, ddl->stmt))
+	if (ddl->undefined != NULL || !is_plannable(ddl) || !zdm_plan_is_text_of(ddl->sql, ddl->stmt))
 		return NULL;
 	plan = palloc0(sizeof(ZdmPlan));
 	plan->ddl = ddl;

@@ -55,6 +55,18 @@ typedef struct ZdmPlan
 	List	   *dropped;		/* ZdmConstraint: those of rel, and of its
 								 * children, that the statement drops */
 	List	   *not_null;		/* char *: columns made NOT NULL so far */
+
+	/*
+	 * For a statement that is deferred, planners add plain statements, whose
+	 * names are chosen, instead of the steps of their safe form: that is
+	 * planned when their turn has come.
+	 */
+	bool		plain;
+	ZdmPhase	phase;			/* of the steps that are added */
+	ZdmPhase	(*phase_of) (void *arg, const Constraint *con); /* of one in the
+																 * definition of a
+																 * column */
+	void	   *phase_arg;
 	bool		columns_are_final;	/* new columns are for the last step: they
 									 * stand behind one that takes the place
 									 * of one dropped there */
@@ -137,6 +149,13 @@ extern char *zdm_plan_name_constraint(ZdmPlan *plan, const ZdmRel *rel,
 
 /* Does the statement have a command of this kind?  Of ALTER TABLE. */
 extern bool zdm_plan_has_command(const ZdmPlan *plan, AlterTableType subtype);
+
+/* For defer.c: pieces of how an ALTER TABLE is planned */
+extern List *zdm_plan_commands_by_pass(const AlterTableStmt *stmt);
+extern bool zdm_plan_belongs_to(const ZdmHazard *hazard, const AlterTableCmd *cmd);
+extern bool zdm_plan_is_text_of(const char *sql, const Node *stmt);
+extern void zdm_plan_make_step(ZdmPlan *plan, ZdmPass pass, List *before, List *actions,
+							   List *after);
 
 /* "ALTER TABLE public.t" or "ALTER TABLE ONLY public.t", as the statement says */
 extern char *zdm_plan_alter(const ZdmPlan *plan);

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "plan/defer.h"
 #include "plan/verdict.h"
 
 const char *
@@ -54,35 +55,56 @@ is_born_in_window(const ZdmPolicy *policy, const ZdmHazard *hazard)
 	return policy->is_born(policy->window_id, &whole);
 }
 
-/* The verdict of a hazard whose rule is taken fully seriously. */
-static ZdmVerdict
-strict_verdict(const ZdmPolicy *policy, const ZdmHazard *hazard, const ZdmPlan *plan)
+/* What the verdicts on the hazards of one statement have in common. */
+typedef struct Judge
 {
+	const ZdmPolicy *policy;
+	const ZdmDdl *ddl;
+	const ZdmPlan *plan;		/* that can be carried out in steps, or NULL */
+	bool		can_defer;		/* it is sent within a window that defers, and
+								 * can be taken apart as far as is known */
+} Judge;
+
+static ZdmVerdict
+lock_verdict(const Judge *judge, const ZdmHazard *hazard)
+{
+	const ZdmPolicy *policy = judge->policy;
 	bool		in_window = policy->window_id != 0 || policy->open_windows != NULL;
 
-	switch (zdm_rules[hazard->rule].class)
-	{
-		case ZDM_CLASS_LOCK:
-			if (plan != NULL && zdm_plan_knows(hazard->rule))
-				return ZDM_VERDICT_REWRITE;
-			if (hazard->warn_outside_window && !in_window)
-				return ZDM_VERDICT_WARN;
-			return ZDM_VERDICT_REFUSE;
-		case ZDM_CLASS_COMPAT:
-			if (!in_window)
-				return policy->require_window ? ZDM_VERDICT_REFUSE : ZDM_VERDICT_RUN;
-			break;
-		case ZDM_CLASS_DATA:
-			if (!in_window)
-				return ZDM_VERDICT_WARN;
-			break;
-	}
+	if (judge->plan != NULL && zdm_plan_knows(hazard->rule))
+		return ZDM_VERDICT_REWRITE;
+	if (judge->can_defer && zdm_plan_knows(hazard->rule))
+		return ZDM_VERDICT_QUEUE;
+	if (hazard->warn_outside_window && !in_window)
+		return ZDM_VERDICT_WARN;
 	return ZDM_VERDICT_REFUSE;
 }
 
-static void
-judge_hazard(const ZdmPolicy *policy, ZdmJudgement *judgement, const ZdmPlan *plan)
+/* The verdict of a hazard whose rule is taken fully seriously. */
+static ZdmVerdict
+strict_verdict(const Judge *judge, const ZdmHazard *hazard)
 {
+	const ZdmPolicy *policy = judge->policy;
+	ZdmClass	class = zdm_rules[hazard->rule].class;
+	bool		in_window = policy->window_id != 0 || policy->open_windows != NULL;
+
+	if (class == ZDM_CLASS_LOCK)
+		return lock_verdict(judge, hazard);
+	if (policy->carries_out != 0)
+		return ZDM_VERDICT_RUN;
+	if (class == ZDM_CLASS_COMPAT && judge->can_defer && zdm_defer_knows(hazard->rule))
+		return ZDM_VERDICT_DEFER;
+	if (in_window)
+		return ZDM_VERDICT_REFUSE;
+	if (class == ZDM_CLASS_COMPAT)
+		return policy->require_window ? ZDM_VERDICT_REFUSE : ZDM_VERDICT_RUN;
+	return ZDM_VERDICT_WARN;
+}
+
+static void
+judge_hazard(const Judge *judge, ZdmJudgement *judgement)
+{
+	const ZdmPolicy *policy = judge->policy;
 	const ZdmHazard *hazard = judgement->hazard;
 	ZdmSeverity severity = Min(zdm_guc_severity(hazard->rule), hazard->cap);
 
@@ -94,7 +116,7 @@ judge_hazard(const ZdmPolicy *policy, ZdmJudgement *judgement, const ZdmPlan *pl
 		return;
 
 	judgement->is_counted = true;
-	judgement->verdict = strict_verdict(policy, hazard, plan);
+	judgement->verdict = strict_verdict(judge, hazard);
 	if (judgement->verdict == ZDM_VERDICT_RUN)
 		return;
 	if (zdm_guc_is_allowed(hazard->rule))
@@ -124,14 +146,13 @@ usable_plan(const ZdmPolicy *policy, const ZdmDdl *ddl)
 	return plan;
 }
 
-List *
-zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmPlan **plan)
+static List *
+judge_all(const Judge *judge)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
 
-	*plan = usable_plan(policy, ddl);
-	foreach(lc, ddl->hazards)
+	foreach(lc, judge->ddl->hazards)
 	{
 		const ZdmHazard *hazard = lfirst(lc);
 		ZdmJudgement *judgement;
@@ -140,10 +161,58 @@ zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmPlan **plan)
 			continue;
 		judgement = palloc0(sizeof(ZdmJudgement));
 		judgement->hazard = hazard;
-		judge_hazard(policy, judgement, *plan);
+		judge_hazard(judge, judgement);
 		result = lappend(result, judgement);
 	}
-	if (zdm_strictest(result) != ZDM_VERDICT_REWRITE)
+	return result;
+}
+
+/*
+ * May the statement wait?  In autocommit, what is only a matter of locks is
+ * carried out at once.
+ */
+static bool
+may_defer(const ZdmPolicy *policy, const ZdmDdl *ddl)
+{
+	ListCell   *lc;
+
+	if (!policy->defers || policy->mode != ZDM_MODE_ENFORCE || policy->carries_out != 0)
+		return false;
+	if (ddl->in_block)
+		return true;
+	foreach(lc, ddl->hazards)
+	{
+		if (zdm_rules[((const ZdmHazard *) lfirst(lc))->rule].class == ZDM_CLASS_COMPAT)
+			return true;
+	}
+	return false;
+}
+
+List *
+zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmPlan **plan,
+		  struct ZdmDeferral **deferral)
+{
+	Judge		judge = {policy, ddl};
+	List	   *result;
+	ZdmVerdict	verdict;
+
+	*deferral = NULL;
+	*plan = usable_plan(policy, ddl);
+	judge.plan = *plan;
+	judge.can_defer = may_defer(policy, ddl);
+	result = judge_all(&judge);
+	verdict = zdm_strictest(result);
+	if (verdict == ZDM_VERDICT_QUEUE || verdict == ZDM_VERDICT_DEFER)
+	{
+		*deferral = zdm_defer(policy, ddl, result);
+		if (*deferral == NULL)
+		{
+			judge.can_defer = false;
+			result = judge_all(&judge);
+			verdict = zdm_strictest(result);
+		}
+	}
+	if (verdict != ZDM_VERDICT_REWRITE)
 		*plan = NULL;
 	return result;
 }

@@ -23,6 +23,9 @@ typedef struct ZdmPolicy
 	bool		require_window;
 	int64		window_id;		/* 0: none open, or none chosen */
 	const char *window_name;	/* NULL with window_id 0 */
+	bool		defers;			/* that window has unsafe DDL wait */
+	int64		carries_out;	/* the deferred step that is carried out: what
+								 * it waited for is over; or 0 */
 	const char *open_windows;	/* several are open and none is chosen: their
 								 * names; else NULL */
 
@@ -42,11 +45,15 @@ typedef struct ZdmJudgement
 	bool		is_counted;		/* worth a row in zdm_history */
 } ZdmJudgement;
 
+struct ZdmDeferral;
+
 /*
  * One judgement for each hazard whose rule is not off, in their order.  If the
- * strictest verdict is ZDM_VERDICT_REWRITE, *plan is how; else it is NULL.
+ * strictest verdict is ZDM_VERDICT_REWRITE, *plan is how; if it is
+ * ZDM_VERDICT_QUEUE or ZDM_VERDICT_DEFER, *deferral is; else they are NULL.
  */
-extern List *zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmPlan **plan);
+extern List *zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmPlan **plan,
+					   struct ZdmDeferral **deferral);
 extern ZdmVerdict zdm_strictest(List *judgements);
 extern const char *zdm_verdict_name(ZdmVerdict verdict);
 

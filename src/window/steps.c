@@ -26,8 +26,9 @@
 #include "window/ledger.h"
 #include "window/steps.h"
 
-/* the attribute number in zdm.step */
+/* attribute numbers in zdm.step */
 #define Anum_step_state	9
+#define Anum_step_deferred	19
 
 /* attribute numbers of zdm.made */
 enum
@@ -111,10 +112,18 @@ steps_set_state(int64 statement_id, int ordinal, ZdmStepState state)
 			   "  started_at = CASE WHEN $3 = 'running' THEN clock_timestamp() ELSE started_at END"
 			   " WHERE statement_id = $1 AND ordinal = $2",
 			   statement_id, ordinal, state_names[state]);
-	if (state == ZDM_STEP_DONE)
-		change_one("DELETE FROM zdm.made WHERE statement_id = $1 AND NOT EXISTS"
-				   " (SELECT FROM zdm.step WHERE statement_id = $1 AND state <> 'done')",
-				   statement_id, ordinal, "");
+	if (state != ZDM_STEP_DONE)
+		return;
+	change_one("DELETE FROM zdm.made WHERE statement_id = $1 AND NOT EXISTS"
+			   " (SELECT FROM zdm.step WHERE statement_id = $1 AND state <> 'done')",
+			   statement_id, ordinal, "");
+
+	/* with its last step a deferred one is done that it carries out */
+	change_one("UPDATE zdm.step SET state = CASE WHEN is_undo THEN 'undone' ELSE 'done' END,"
+			   "  finished_at = clock_timestamp(), last_error = NULL"
+			   " WHERE id = (SELECT part_of FROM zdm.statement WHERE id = $1) AND NOT EXISTS"
+			   " (SELECT FROM zdm.step WHERE statement_id = $1 AND state <> 'done')",
+			   statement_id, ordinal, "");
 }
 
 void
@@ -236,11 +245,12 @@ steps_any_unfinished(void)
 
 	while (!result && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
+		TupleDesc	desc = RelationGetDescr(rel);
 		bool		isnull;
-		char	   *state = TextDatumGetCString(heap_getattr(tuple, Anum_step_state,
-															 RelationGetDescr(rel), &isnull));
+		char	   *state = TextDatumGetCString(heap_getattr(tuple, Anum_step_state, desc, &isnull));
 
-		result = state_of(state) != ZDM_STEP_DONE;
+		if (!DatumGetBool(heap_getattr(tuple, Anum_step_deferred, desc, &isnull)))
+			result = state_of(state) != ZDM_STEP_DONE;
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -263,7 +273,7 @@ steps_unfinished(int64 window_id, const char *role)
 	ledger_begin(&scope);
 	count = ledger_execute("SELECT id, command, sql, role FROM zdm.statement s"
 						   " WHERE id IN (SELECT statement_id FROM zdm.step"
-						   "  WHERE state IN ('queued', 'running', 'failed'))"
+						   "  WHERE state IN ('queued', 'running', 'failed') AND NOT deferred)"
 						   " AND ($1 = 0 OR window_id = $1) AND ($2 IS NULL OR role = $2)"
 						   " ORDER BY id DESC",
 						   lengthof(types), types, values, nulls);

@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * deferral.c
+ *	  A statement sent within a window that defers: what can run now does, the
+ *	  rest is written to the ledger, in the caller's own transaction.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "hook.h"
+#include "miscadmin.h"
+#include "parser/parser.h"
+#include "plan/defer.h"
+#include "tcop/dest.h"
+#include "utils/acl.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "window/queue.h"
+#include "window/window.h"
+
+static bool
+can_log_in(Oid roleid)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(roleid));
+	bool		result = HeapTupleIsValid(tuple) &&
+		((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * A worker connects as the session user and does SET ROLE.  Where it could not
+ * do that the statement is refused now, not lost later.
+ */
+static void
+check_author(const ZdmDdl *ddl)
+{
+	Oid			session = GetSessionUserId();
+	const char *reason = NULL;
+
+	if (GetUserId() != session && !superuser_arg(session) &&
+		!is_member_of_role(session, GetUserId()))
+		reason = psprintf("Role \"%s\" acts here by a SECURITY DEFINER function, and session user \"%s\" cannot SET ROLE to it.",
+						  GetUserNameFromId(GetUserId(), false), GetUserNameFromId(session, false));
+	else if (COMPAT_WORKER_NEEDS_LOGIN && !can_log_in(session))
+		reason = psprintf("The session user \"%s\" may not log in, and PostgreSQL before 17 lets no background worker act for such a role.",
+						  GetUserNameFromId(session, false));
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_UNSAFE_DDL),
+				 errmsg("%s refused: no worker could carry it out later", ddl->command),
+				 errdetail("%s", reason),
+				 errhint("Send the statement as a role that can log in and that owns the object or is a member of its owner.")));
+}
+
+/* Run the commands of a part as a client's of their own. */
+static void
+run_expand(const ZdmUtility *utility, const ZdmDeferral *deferral, const ZdmPart *part)
+{
+	ListCell   *lc;
+
+	foreach(lc, raw_parser(part->sql, RAW_PARSE_DEFAULT))
+	{
+		RawStmt    *raw = lfirst_node(RawStmt, lc);
+		PlannedStmt *pstmt = makeNode(PlannedStmt);
+		ZdmUtility	command = *utility;
+
+		pstmt->commandType = CMD_UTILITY;
+		pstmt->utilityStmt = raw->stmt;
+		pstmt->stmt_location = raw->stmt_location;
+		pstmt->stmt_len = raw->stmt_len;
+		command.pstmt = pstmt;
+		command.query = part->sql;
+		command.read_only_tree = false;
+		command.context = utility->context == PROCESS_UTILITY_TOPLEVEL ?
+			PROCESS_UTILITY_QUERY : utility->context;
+		command.dest = None_Receiver;
+		command.qc = NULL;
+		guard_run_command(&command, deferral->policy, deferral->ddl, false);
+		CommandCounterIncrement();
+		born_flush(deferral->policy->window_id);
+	}
+}
+
+/* Say in one line each what waits, and for what. */
+static void
+report_part(const ZdmDeferral *deferral, const ZdmPart *part)
+{
+	if (part->phase == ZDM_PHASE_EXPAND)
+		ereport(NOTICE,
+				(errmsg("%s, for now: %s", deferral->ddl->command, part->sql),
+				 part->note ? errdetail("%s", part->note) : 0));
+	else if (part->phase == ZDM_PHASE_MIGRATE)
+		ereport(NOTICE,
+				(errmsg("%s is queued, and carried out after commit while reads and writes go on: %s",
+						deferral->ddl->command, part->sql),
+				 part->note ? errdetail("%s", part->note) : 0));
+	else
+		ereport(NOTICE,
+				(errmsg("%s is deferred until window \"%s\" ends: %s",
+						deferral->ddl->command, deferral->policy->window_name, part->sql),
+				 part->note ? errdetail("%s", part->note) : 0));
+}
+
+bool
+deferral_runs_now(const struct ZdmDeferral *deferral)
+{
+	ListCell   *lc;
+
+	foreach(lc, deferral->parts)
+	{
+		if (((const ZdmPart *) lfirst(lc))->phase == ZDM_PHASE_EXPAND)
+			return true;
+	}
+	return false;
+}
+
+void
+deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral)
+{
+	int64		statement_id;
+	ListCell   *lc;
+
+	PreventCommandIfReadOnly(deferral->ddl->command);
+	check_author(deferral->ddl);
+	foreach(lc, deferral->parts)
+	{
+		const ZdmPart *part = lfirst(lc);
+
+		if (part->phase == ZDM_PHASE_EXPAND)
+			run_expand(utility, deferral, part);
+	}
+	statement_id = guard_record(deferral->policy, deferral->ddl, deferral->judgements);
+	queue_add(statement_id, deferral->policy->window_id, deferral->parts);
+	foreach(lc, deferral->parts)
+		report_part(deferral, lfirst(lc));
+	CommandCounterIncrement();
+}

@@ -1,0 +1,524 @@
+/*-------------------------------------------------------------------------
+ *
+ * defer.c
+ *	  Takes a statement apart that was sent within a window that defers: what
+ *	  runs now, after commit, and when the window ends.
+ *
+ * The parts are plain statements, with all names chosen.  How each is carried
+ * out safely is planned when its turn has come, with the facts of then.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "lib/stringinfo.h"
+#include "parser/parser.h"
+#include "plan/advice.h"
+#include "plan/column_plan.h"
+#include "plan/constraint_plan.h"
+#include "plan/defer.h"
+#include "plan/index_plan.h"
+#include "plan/qualify.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+static const ZdmDeferrer *const deferrer_tables[] = {
+	zdm_column_deferrers,
+	zdm_constraint_deferrers,
+	zdm_object_deferrers,
+	zdm_rename_deferrers,
+};
+
+static ZdmDeferFunc
+deferrer_function(ZdmRuleId rule)
+{
+	for (int i = 0; i < lengthof(deferrer_tables); i++)
+	{
+		for (const ZdmDeferrer *entry = deferrer_tables[i]; entry->defer != NULL; entry++)
+		{
+			if (entry->rule == rule)
+				return entry->defer;
+		}
+	}
+	return NULL;
+}
+
+/* Does the rule have it wait that its statement is sent within a window? */
+bool
+zdm_defer_knows(ZdmRuleId rule)
+{
+	switch (rule)
+	{
+			/* they are split over two columns, or have no safe form at all */
+		case ZDM_RULE_ALTER_COLUMN_TYPE_IN_WINDOW:
+		case ZDM_RULE_RENAME_COLUMN:
+		case ZDM_RULE_RENAME_SCHEMA:
+		case ZDM_RULE_RENAME_ENUM_VALUE:
+		case ZDM_RULE_RENAME_OBJECT:
+			return false;
+		case ZDM_RULE_RENAME_TABLE:
+			return deferrer_function(rule) != NULL;
+		default:
+			return zdm_rules[rule].class == ZDM_CLASS_COMPAT;
+	}
+}
+
+static char *format(const char *fmt, va_list args) pg_attribute_printf(1, 0);
+
+static char *
+format(const char *fmt, va_list args)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (;;)
+	{
+		va_list		copy;
+		int			needed;
+
+		va_copy(copy, args);
+		needed = appendStringInfoVA(&buf, fmt, copy);
+		va_end(copy);
+		if (needed == 0)
+			return buf.data;
+		enlargeStringInfo(&buf, needed);
+	}
+}
+
+void
+zdm_defer_claim(ZdmPart *part, const char *action, const char *kind, const char *nspname,
+				Oid relid, const char *name)
+{
+	ZdmClaim   *claim = palloc0(sizeof(ZdmClaim));
+
+	claim->action = action;
+	claim->kind = kind;
+	claim->nspname = nspname;
+	claim->relid = relid;
+	claim->name = name;
+	part->claims = lappend(part->claims, claim);
+}
+
+static ZdmPlanTarget *
+make_target(const ZdmRel *rel)
+{
+	ZdmPlanTarget *target = palloc(sizeof(ZdmPlanTarget));
+
+	target->relid = rel->relid;
+	target->nspname = pstrdup(rel->nspname);
+	target->relname = pstrdup(rel->relname);
+	return target;
+}
+
+/* A part with that SQL, and what follows from it. */
+static ZdmPart *
+add_part(ZdmDeferral *deferral, ZdmPhase phase, const char *sql)
+{
+	ZdmPart    *part = palloc0(sizeof(ZdmPart));
+
+	part->phase = phase;
+	part->sql = sql;
+	if (phase != ZDM_PHASE_CONTRACT)
+		part->undo_sql = zdm_step_make(sql)->undo_sql;
+	if (deferral->plan->rel != NULL && OidIsValid(deferral->plan->rel->relid))
+		part->targets = list_make1(make_target(deferral->plan->rel));
+	part->targets = list_concat(part->targets, list_copy(deferral->plan->targets));
+	deferral->parts = lappend(deferral->parts, part);
+	return part;
+}
+
+ZdmPart *
+zdm_defer_part(ZdmDeferral *deferral, ZdmPhase phase, const char *fmt,...)
+{
+	va_list		args;
+	char	   *sql;
+
+	va_start(args, fmt);
+	sql = format(fmt, args);
+	va_end(args);
+	return add_part(deferral, phase, sql);
+}
+
+ZdmPart *
+zdm_defer_action(ZdmDeferral *deferral, ZdmPhase phase, const char *fmt,...)
+{
+	va_list		args;
+	char	   *action;
+
+	va_start(args, fmt);
+	action = format(fmt, args);
+	va_end(args);
+	return add_part(deferral, phase, psprintf("%s %s", zdm_plan_alter(deferral->plan), action));
+}
+
+/* The relation that a statement without parts is about, or NULL. */
+static ZdmRel *
+subject_of(const ZdmDeferral *deferral)
+{
+	ListCell   *lc;
+
+	foreach(lc, deferral->ddl->hazards)
+	{
+		ZdmRel	   *rel = ((ZdmHazard *) lfirst(lc))->rel;
+
+		if (rel != NULL && OidIsValid(rel->relid))
+			return rel;
+	}
+	return NULL;
+}
+
+ZdmPart *
+zdm_defer_statement(ZdmDeferral *deferral, ZdmPhase phase)
+{
+	if (deferral->plan->rel == NULL)
+		deferral->plan->rel = subject_of(deferral);
+	return add_part(deferral, phase, zdm_sql_qualify(deferral->ddl));
+}
+
+/* The strictest verdict on a hazard of the command, or of its constraint */
+static ZdmVerdict
+verdict_on(const ZdmDeferral *deferral, const AlterTableCmd *cmd)
+{
+	ZdmVerdict	strictest = ZDM_VERDICT_RUN;
+	ListCell   *lc;
+
+	foreach(lc, deferral->judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+
+		if (zdm_plan_belongs_to(judgement->hazard, cmd))
+			strictest = Max(strictest, judgement->verdict);
+	}
+	return strictest;
+}
+
+/* Is a hazard of the rule deferred, be it of that constraint if it is not NULL? */
+static bool
+is_deferred(const ZdmDeferral *deferral, ZdmRuleId rule, const Constraint *con)
+{
+	ListCell   *lc;
+
+	foreach(lc, deferral->judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+		const Node *node = judgement->hazard->node;
+
+		if (judgement->hazard->rule != rule || judgement->verdict != ZDM_VERDICT_DEFER)
+			continue;
+		if (con == NULL ||
+			(node != NULL && IsA(node, Constraint) &&
+			 ((const Constraint *) node)->contype == con->contype))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * When is a constraint in the definition of a new column to be added: as soon
+ * as it can be, or, if old clients' rows break it, when they are gone?
+ */
+static ZdmPhase
+phase_of_constraint(void *arg, const Constraint *con)
+{
+	const ZdmDeferral *deferral = arg;
+
+	if (con->contype == CONSTR_NOTNULL || con->contype == CONSTR_PRIMARY)
+	{
+		if (is_deferred(deferral, ZDM_RULE_ADD_REQUIRED_COLUMN, NULL))
+			return ZDM_PHASE_CONTRACT;
+	}
+	if (is_deferred(deferral, ZDM_RULE_CONSTRAINT_REJECTS_OLD_WRITERS, con))
+		return ZDM_PHASE_CONTRACT;
+	return ZDM_PHASE_MIGRATE;
+}
+
+/* What the planners have made of one command becomes parts. */
+static void
+flush_steps(ZdmDeferral *deferral)
+{
+	ZdmPlan    *plan = deferral->plan;
+
+	zdm_plan_make_step(plan, ZDM_PASS_FINAL, plan->before_final, plan->final, plan->after_final);
+	plan->before_final = plan->final = plan->after_final = NIL;
+	for (int pass = ZDM_PASS_BACKFILL; pass < ZDM_PASS_COUNT; pass++)
+	{
+		ListCell   *lc;
+
+		foreach(lc, plan->passes[pass])
+		{
+			const ZdmStep *step = lfirst(lc);
+
+			(void) add_part(deferral, step->phase == ZDM_PHASE_CONTRACT ?
+							ZDM_PHASE_CONTRACT : ZDM_PHASE_MIGRATE, step->sql);
+		}
+		plan->passes[pass] = NIL;
+	}
+}
+
+/* A constraint, with the name that it gets */
+static bool
+add_constraint(ZdmDeferral *deferral, const AlterTableCmd *cmd, const char *action)
+{
+	Constraint *con = castNode(Constraint, cmd->def);
+
+	switch (con->contype)
+	{
+		case CONSTR_UNIQUE:
+		case CONSTR_PRIMARY:
+			if (con->indexname == NULL)
+				return zdm_plan_key(deferral->plan, con);
+			break;
+		case CONSTR_CHECK:
+		case CONSTR_FOREIGN:
+			if (!con->skip_validation)
+				return zdm_plan_add_constraint(deferral->plan, unconstify(AlterTableCmd *, cmd));
+			break;
+		default:
+			break;
+	}
+	if (con->conname == NULL)
+		return false;
+	zdm_plan_final(deferral->plan, "%s", action);
+	return true;
+}
+
+/* A command that has to wait, by default as it is */
+static bool
+defer_by_default(ZdmDeferral *deferral, AlterTableCmd *cmd, ZdmVerdict verdict)
+{
+	char	   *action = zdm_sql_action(deferral->ddl, (Node *) cmd);
+	ZdmPlan    *plan = deferral->plan;
+
+	if (strcmp(action, deferral->ddl->sql) == 0)
+		return false;			/* the parse tree is not of this text */
+	plan->phase = verdict == ZDM_VERDICT_DEFER ? ZDM_PHASE_CONTRACT : ZDM_PHASE_MIGRATE;
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+			plan->phase = ZDM_PHASE_MIGRATE;
+			return zdm_plan_add_column(plan, cmd, true);
+		case AT_AddConstraint:
+			return add_constraint(deferral, cmd, action);
+		default:
+			zdm_plan_final(plan, "%s", action);
+			return true;
+	}
+}
+
+/* A command without a hazard that matters */
+static bool
+run_now(ZdmDeferral *deferral, AlterTableCmd *cmd)
+{
+	char	   *action = zdm_sql_action(deferral->ddl, (Node *) cmd);
+
+	if (strcmp(action, deferral->ddl->sql) == 0)
+		return false;
+	if (cmd->subtype == AT_AddConstraint)
+		(void) zdm_plan_name_constraint(deferral->plan, deferral->plan->rel,
+										castNode(Constraint, cmd->def));
+	zdm_plan_column(deferral->plan, "%s", action);
+	return true;
+}
+
+static bool
+defer_command(ZdmDeferral *deferral, AlterTableCmd *cmd)
+{
+	ZdmVerdict	verdict = verdict_on(deferral, cmd);
+	ListCell   *lc;
+
+	if (verdict <= ZDM_VERDICT_WARN)
+		return run_now(deferral, cmd);
+	foreach(lc, deferral->judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+		ZdmDeferFunc defer = deferrer_function(judgement->hazard->rule);
+
+		if (defer != NULL && judgement->verdict == ZDM_VERDICT_DEFER &&
+			cmd->subtype != AT_AddColumn && zdm_plan_belongs_to(judgement->hazard, cmd))
+			return defer(deferral, judgement->hazard);
+	}
+	return defer_by_default(deferral, cmd, verdict);
+}
+
+/* Does the statement take away what it makes anew under the same name? */
+static bool
+replaces_column(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, stmt->cmds)
+	{
+		const AlterTableCmd *drop = lfirst(lc);
+
+		foreach(lc2, drop->subtype == AT_DropColumn ? stmt->cmds : NIL)
+		{
+			const AlterTableCmd *add = lfirst(lc2);
+
+			if (add->subtype == AT_AddColumn &&
+				strcmp(castNode(ColumnDef, add->def)->colname, drop->name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+defer_alter_table(ZdmDeferral *deferral, const AlterTableStmt *stmt)
+{
+	ZdmDdl		scratch = *deferral->ddl;
+	ZdmPlan    *plan = deferral->plan;
+	ListCell   *lc;
+
+	plan->rel = ddl_rel(&scratch, stmt->relation, true);
+	if (plan->rel == NULL || replaces_column(stmt))
+		return false;
+	zdm_plan_note_dropped(plan);
+	foreach(lc, zdm_plan_commands_by_pass(stmt))
+	{
+		if (!defer_command(deferral, lfirst(lc)))
+			return false;
+		flush_steps(deferral);
+	}
+	zdm_plan_make_step(plan, ZDM_PASS_COLUMN, plan->before_columns, plan->columns,
+					   plan->after_columns);
+	foreach(lc, plan->passes[ZDM_PASS_COLUMN])
+		(void) add_part(deferral, ZDM_PHASE_EXPAND, ((ZdmStep *) lfirst(lc))->sql);
+	return true;
+}
+
+/* CREATE INDEX, with the name that it gets */
+static bool
+defer_index(ZdmDeferral *deferral, const IndexStmt *stmt, ZdmPhase phase)
+{
+	ZdmDdl		scratch = *deferral->ddl;
+	ZdmRel	   *rel = ddl_rel(&scratch, stmt->relation, true);
+	ZdmNewIndex made;
+
+	if (rel == NULL || !zdm_new_index(&made, stmt, deferral->ddl->sql))
+		return false;
+	deferral->plan->rel = rel;
+	(void) add_part(deferral, phase,
+					zdm_new_index_sql(&made, stmt->if_not_exists ? "IF NOT EXISTS " : "",
+									  stmt->idxname ? stmt->idxname : zdm_new_index_name(&made, rel),
+									  stmt->relation->inh ? "" : "ONLY ", rel));
+	return true;
+}
+
+/* A statement of one part */
+static bool
+defer_simple(ZdmDeferral *deferral)
+{
+	ZdmPhase	phase = zdm_strictest(deferral->judgements) == ZDM_VERDICT_DEFER ?
+		ZDM_PHASE_CONTRACT : ZDM_PHASE_MIGRATE;
+	ListCell   *lc;
+
+	foreach(lc, deferral->judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+		ZdmDeferFunc defer = deferrer_function(judgement->hazard->rule);
+
+		if (defer != NULL && judgement->verdict == ZDM_VERDICT_DEFER)
+			return defer(deferral, judgement->hazard);
+	}
+	if (IsA(deferral->ddl->stmt, IndexStmt))
+		return defer_index(deferral, (const IndexStmt *) deferral->ddl->stmt, phase);
+	(void) zdm_defer_statement(deferral, phase);
+	return true;
+}
+
+/* The order in which the parts come: what takes away is last. */
+static List *
+parts_of_phase(List *parts, ZdmPhase phase)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, parts)
+	{
+		if (((ZdmPart *) lfirst(lc))->phase == phase)
+			result = lappend(result, lfirst(lc));
+	}
+	return result;
+}
+
+/*
+ * Will the part, which is sent by itself then, be carried out, as far as can
+ * be told now?  It may name what only an earlier part makes.
+ */
+static bool
+is_feasible(const ZdmDeferral *deferral, const ZdmPart *part)
+{
+	List	   *stmts = raw_parser(part->sql, RAW_PARSE_DEFAULT);
+	ZdmXact		xact = {0};
+	ZdmDdl		ddl = {0};
+	ListCell   *lc;
+
+	if (part->phase == ZDM_PHASE_EXPAND || list_length(stmts) != 1)
+		return true;
+	ddl.stmt = linitial_node(RawStmt, stmts)->stmt;
+	if (!ddl_is_guarded(nodeTag(ddl.stmt)))
+		return true;
+	ddl.sql = ddl.query = part->sql;
+	ddl.xact = &xact;
+	ddl.script = deferral->ddl->script;
+	ddl.small_table = deferral->ddl->small_table;
+	ddl_analyze(&ddl);
+	if (ddl.undefined != NULL)
+		return true;
+	foreach(lc, ddl.hazards)
+	{
+		const ZdmHazard *hazard = lfirst(lc);
+
+		if (zdm_rules[hazard->rule].class == ZDM_CLASS_LOCK &&
+			Min(zdm_guc_severity(hazard->rule), hazard->cap) == ZDM_SEVERITY_ERROR &&
+			(!zdm_plan_knows(hazard->rule) || zdm_plan(&ddl) == NULL))
+			return false;
+	}
+	return true;
+}
+
+ZdmDeferral *
+zdm_defer(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
+{
+	ZdmDeferral *deferral = palloc0(sizeof(ZdmDeferral));
+	bool		deferred;
+	ListCell   *lc;
+
+	if (ddl->undefined != NULL || !zdm_plan_is_text_of(ddl->sql, ddl->stmt))
+		return NULL;
+	deferral->policy = policy;
+	deferral->ddl = ddl;
+	deferral->judgements = judgements;
+	deferral->plan = palloc0(sizeof(ZdmPlan));
+	deferral->plan->ddl = ddl;
+	deferral->plan->plain = true;
+	deferral->plan->phase_of = phase_of_constraint;
+	deferral->plan->phase_arg = deferral;
+	if (IsA(ddl->stmt, AlterTableStmt) &&
+		(castNode(AlterTableStmt, ddl->stmt)->objtype == OBJECT_TABLE ||
+		 castNode(AlterTableStmt, ddl->stmt)->objtype == OBJECT_FOREIGN_TABLE ||
+		 castNode(AlterTableStmt, ddl->stmt)->objtype == OBJECT_MATVIEW))
+		deferred = defer_alter_table(deferral, (const AlterTableStmt *) ddl->stmt);
+	else
+		deferred = defer_simple(deferral);
+	if (!deferred)
+		return NULL;
+
+	deferral->parts = list_concat(list_concat(parts_of_phase(deferral->parts, ZDM_PHASE_EXPAND),
+											  parts_of_phase(deferral->parts, ZDM_PHASE_MIGRATE)),
+								  parts_of_phase(deferral->parts, ZDM_PHASE_CONTRACT));
+	foreach(lc, deferral->parts)
+	{
+		ZdmPart    *part = lfirst(lc);
+
+		if (!is_feasible(deferral, part))
+			return NULL;
+		if (part->claims == NIL && part->phase != ZDM_PHASE_EXPAND)
+			zdm_defer_add_claims(part);
+	}
+	return deferral;
+}

@@ -1,0 +1,157 @@
+/*-------------------------------------------------------------------------
+ *
+ * qualify.c
+ *	  The text of a statement for later: its relations get their schemas, and
+ *	  the names that they have by then.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "lib/stringinfo.h"
+#include "parser/parser.h"
+#include "plan/advice.h"
+#include "plan/qualify.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+/* The relations (RangeVar) that a utility statement names itself */
+static List *
+relations_of(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_AlterTableStmt:
+			return list_make1(((AlterTableStmt *) stmt)->relation);
+		case T_IndexStmt:
+			return list_make1(((IndexStmt *) stmt)->relation);
+		case T_CreateStmt:
+			return list_concat(list_make1(((CreateStmt *) stmt)->relation),
+							   ((CreateStmt *) stmt)->inhRelations);
+		case T_GrantStmt:
+			if (((GrantStmt *) stmt)->targtype == ACL_TARGET_OBJECT &&
+				(((GrantStmt *) stmt)->objtype == OBJECT_TABLE ||
+				 ((GrantStmt *) stmt)->objtype == OBJECT_SEQUENCE))
+				return ((GrantStmt *) stmt)->objects;
+			return NIL;
+		case T_CreatePolicyStmt:
+			return list_make1(((CreatePolicyStmt *) stmt)->table);
+		case T_AlterPolicyStmt:
+			return list_make1(((AlterPolicyStmt *) stmt)->table);
+		case T_RenameStmt:
+			return ((RenameStmt *) stmt)->relation ? list_make1(((RenameStmt *) stmt)->relation) : NIL;
+		case T_AlterObjectSchemaStmt:
+			return ((AlterObjectSchemaStmt *) stmt)->relation ?
+				list_make1(((AlterObjectSchemaStmt *) stmt)->relation) : NIL;
+		case T_AlterOwnerStmt:
+			return ((AlterOwnerStmt *) stmt)->relation ? list_make1(((AlterOwnerStmt *) stmt)->relation) : NIL;
+		case T_CreateTrigStmt:
+			return list_make1(((CreateTrigStmt *) stmt)->relation);
+		case T_RuleStmt:
+			return list_make1(((RuleStmt *) stmt)->relation);
+		case T_ReindexStmt:
+			return ((ReindexStmt *) stmt)->relation ? list_make1(((ReindexStmt *) stmt)->relation) : NIL;
+		case T_RefreshMatViewStmt:
+			return list_make1(((RefreshMatViewStmt *) stmt)->relation);
+		case T_ClusterStmt:
+			return ((ClusterStmt *) stmt)->relation ? list_make1(((ClusterStmt *) stmt)->relation) : NIL;
+		case T_CreateStatsStmt:
+			return ((CreateStatsStmt *) stmt)->relations;
+		default:
+			return NIL;
+	}
+}
+
+static int
+by_location_backwards(const ListCell *a, const ListCell *b)
+{
+	return ((const RangeVar *) lfirst(b))->location - ((const RangeVar *) lfirst(a))->location;
+}
+
+/* The schema in which an unqualified name is found, or in which it is made */
+static const char *
+schema_of(Node *stmt, const RangeVar *rv)
+{
+	Oid			relid = RangeVarGetRelid(rv, NoLock, true);
+
+	if (OidIsValid(relid))
+		return get_namespace_name(get_rel_namespace(relid));
+	if (IsA(stmt, CreateStmt) && ((CreateStmt *) stmt)->relation == rv)
+		return get_namespace_name(RangeVarGetCreationNamespace(rv));
+	return NULL;
+}
+
+char *
+zdm_sql_qualify(const ZdmDdl *ddl)
+{
+	char	   *sql = zdm_sql_trim(ddl->sql);
+	Node	   *stmt = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt;
+	List	   *relations = list_copy(relations_of(stmt));
+	ListCell   *lc;
+
+	list_sort(relations, by_location_backwards);
+	foreach(lc, relations)
+	{
+		const RangeVar *rv = lfirst(lc);
+		const char *schema;
+
+		if (!IsA(rv, RangeVar) || rv->schemaname != NULL || rv->location < 0)
+			continue;
+		schema = schema_of(stmt, rv);
+		if (schema != NULL)
+			sql = psprintf("%.*s%s.%s", rv->location, sql, quote_identifier(schema),
+						   sql + rv->location);
+	}
+	return sql;
+}
+
+/* Can the character be part of a name, or of its quotes? */
+static bool
+continues_name(char c)
+{
+	return c == '_' || c == '$' || c == '"' || isalnum((unsigned char) c) || IS_HIGHBIT_SET(c);
+}
+
+/*
+ * Where the name stands in the text outside of string constants, from start
+ * on; NULL if nowhere.
+ */
+static const char *
+find_name(const char *start, const char *begin, const char *name)
+{
+	size_t		length = strlen(name);
+	bool		in_string = false;
+
+	for (const char *at = begin; *at != '\0'; at++)
+	{
+		if (*at == '\'')
+			in_string = !in_string;
+		if (at < start || in_string || strncmp(at, name, length) != 0)
+			continue;
+		if ((at == begin || (!continues_name(at[-1]) && at[-1] != '.')) &&
+			!continues_name(at[length]))
+			return at;
+	}
+	return NULL;
+}
+
+char *
+zdm_sql_rename(const char *sql, const char *from, const char *to)
+{
+	StringInfoData buf;
+	const char *rest = sql;
+	const char *at;
+
+	initStringInfo(&buf);
+	while ((at = find_name(rest, sql, from)) != NULL)
+	{
+		appendBinaryStringInfo(&buf, rest, at - rest);
+		appendStringInfoString(&buf, to);
+		rest = at + strlen(from);
+	}
+	appendStringInfoString(&buf, rest);
+	return buf.data;
+}
