@@ -361,26 +361,53 @@ put_step(ReturnSetInfo *rsinfo, int number, const char *phase, const char *sql,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* When a part of that phase runs */
+static char *
+when_of(const ZdmDeferral *deferral, ZdmPhase phase)
+{
+	switch (phase)
+	{
+		case ZDM_PHASE_EXPAND:
+			return "at once";
+		case ZDM_PHASE_MIGRATE:
+			return "after commit, by a worker or zdm_run()";
+		case ZDM_PHASE_CONTRACT:
+			return psprintf("when window \"%s\" ends", deferral->policy->window_name);
+	}
+	return NULL;				/* keep compiler quiet */
+}
+
 /*
- * The parts of a statement that would be taken apart.  How each is carried out
- * is planned when its turn has come.
+ * The parts of a statement that would be taken apart, each in the steps in
+ * which it would be carried out now.
  */
 static void
 put_parts(ReturnSetInfo *rsinfo, const ZdmDeferral *deferral)
 {
+	int			number = 1;
 	ListCell   *lc;
 
 	foreach(lc, deferral->parts)
 	{
 		const ZdmPart *part = lfirst(lc);
-		const char *when = part->phase == ZDM_PHASE_EXPAND ? "at once" :
-			part->phase == ZDM_PHASE_MIGRATE ? "after commit, by a worker or zdm_run()" :
-			psprintf("when window \"%s\" ends", deferral->policy->window_name);
+		const char *phase = zdm_phase_name(part->phase);
+		char	   *when = when_of(deferral, part->phase);
+		bool		feasible;
+		ZdmPlan    *plan = zdm_defer_plan(deferral, part, &feasible);
+		ListCell   *lc2;
 
-		put_step(rsinfo, foreach_current_index(lc) + 1, zdm_phase_name(part->phase), part->sql,
-				 zdm_step_make(part->sql)->lock_mode,
-				 psprintf("%s%s%s%s%s", when, part->note ? "; " : "", part->note ? part->note : "",
-						  part->undo_sql ? "; undo: " : "", part->undo_sql ? part->undo_sql : ""));
+		if (part->note != NULL)
+			when = psprintf("%s; %s", when, part->note);
+		if (plan == NULL)
+			put_step(rsinfo, number++, phase, part->sql, part->lock_mode,
+					 part->undo_sql ? psprintf("%s; undo: %s", when, part->undo_sql) : when);
+		foreach(lc2, plan ? plan->steps : NIL)
+		{
+			const ZdmStep *step = lfirst(lc2);
+
+			put_step(rsinfo, number++, phase, step->sql, step->lock_mode,
+					 psprintf("%s; %s", when, zdm_step_note(step)));
+		}
 	}
 }
 

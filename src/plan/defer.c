@@ -445,40 +445,66 @@ parts_of_phase(List *parts, ZdmPhase phase)
 	return result;
 }
 
-/*
- * Will the part, which is sent by itself then, be carried out, as far as can
- * be told now?  It may name what only an earlier part makes.
- */
+/* Does the statement, sent by itself, need a plan? */
 static bool
-is_feasible(const ZdmDeferral *deferral, const ZdmPart *part)
+needs_plan(const ZdmDdl *ddl, bool *has_planner)
 {
-	List	   *stmts = raw_parser(part->sql, RAW_PARSE_DEFAULT);
-	ZdmXact		xact = {0};
-	ZdmDdl		ddl = {0};
+	bool		result = false;
 	ListCell   *lc;
 
-	if (part->phase == ZDM_PHASE_EXPAND || list_length(stmts) != 1)
-		return true;
-	ddl.stmt = linitial_node(RawStmt, stmts)->stmt;
-	if (!ddl_is_guarded(nodeTag(ddl.stmt)))
-		return true;
-	ddl.sql = ddl.query = part->sql;
-	ddl.xact = &xact;
-	ddl.script = deferral->ddl->script;
-	ddl.small_table = deferral->ddl->small_table;
-	ddl_analyze(&ddl);
-	if (ddl.undefined != NULL)
-		return true;
-	foreach(lc, ddl.hazards)
+	*has_planner = true;
+	foreach(lc, ddl->hazards)
 	{
 		const ZdmHazard *hazard = lfirst(lc);
 
-		if (zdm_rules[hazard->rule].class == ZDM_CLASS_LOCK &&
-			Min(zdm_guc_severity(hazard->rule), hazard->cap) == ZDM_SEVERITY_ERROR &&
-			(!zdm_plan_knows(hazard->rule) || zdm_plan(&ddl) == NULL))
-			return false;
+		if (zdm_rules[hazard->rule].class != ZDM_CLASS_LOCK ||
+			Min(zdm_guc_severity(hazard->rule), hazard->cap) != ZDM_SEVERITY_ERROR)
+			continue;
+		result = true;
+		*has_planner &= zdm_plan_knows(hazard->rule);
 	}
-	return true;
+	return result;
+}
+
+ZdmPlan *
+zdm_defer_plan(const ZdmDeferral *deferral, const ZdmPart *part, bool *feasible)
+{
+	List	   *stmts = raw_parser(part->sql, RAW_PARSE_DEFAULT);
+	ZdmDdl	   *ddl = palloc0(sizeof(ZdmDdl));
+	ZdmPlan    *plan;
+
+	*feasible = true;
+	ddl->stmt = linitial_node(RawStmt, stmts)->stmt;
+	if (part->phase == ZDM_PHASE_EXPAND || list_length(stmts) != 1 ||
+		!ddl_is_guarded(nodeTag(ddl->stmt)))
+		return NULL;
+	ddl->sql = ddl->query = part->sql;
+	ddl->xact = palloc0(sizeof(ZdmXact));
+	ddl->script = deferral->ddl->script;
+	ddl->small_table = deferral->ddl->small_table;
+	ddl_analyze(ddl);
+	if (ddl->undefined != NULL || !needs_plan(ddl, feasible))
+		return NULL;
+	plan = zdm_plan(ddl);
+	*feasible &= plan != NULL;
+	return *feasible ? plan : NULL;
+}
+
+/* Complete what is known of a part; false if it could not be carried out. */
+static bool
+finish_part(const ZdmDeferral *deferral, ZdmPart *part)
+{
+	bool		feasible;
+	ZdmPlan    *plan = zdm_defer_plan(deferral, part, &feasible);
+	ListCell   *lc;
+
+	if (plan == NULL)
+		part->lock_mode = zdm_step_make(part->sql)->lock_mode;
+	foreach(lc, plan ? plan->steps : NIL)
+		part->lock_mode = Max(part->lock_mode, ((ZdmStep *) lfirst(lc))->lock_mode);
+	if (part->claims == NIL && part->phase != ZDM_PHASE_EXPAND)
+		zdm_defer_add_claims(part);
+	return feasible;
 }
 
 ZdmDeferral *
@@ -513,12 +539,8 @@ zdm_defer(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 								  parts_of_phase(deferral->parts, ZDM_PHASE_CONTRACT));
 	foreach(lc, deferral->parts)
 	{
-		ZdmPart    *part = lfirst(lc);
-
-		if (!is_feasible(deferral, part))
+		if (!finish_part(deferral, lfirst(lc)))
 			return NULL;
-		if (part->claims == NIL && part->phase != ZDM_PHASE_EXPAND)
-			zdm_defer_add_claims(part);
 	}
 	return deferral;
 }

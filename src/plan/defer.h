@@ -30,6 +30,13 @@ typedef struct ZdmDeferral
  */
 extern ZdmDeferral *zdm_defer(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements);
 
+/*
+ * The plan by which the part would be carried out now, or NULL: as it is, or
+ * it names what only an earlier part makes.  *feasible is false if that is not
+ * possible at all.
+ */
+extern ZdmPlan *zdm_defer_plan(const ZdmDeferral *deferral, const ZdmPart *part, bool *feasible);
+
 /* Can a statement with a hazard of the rule, of the compat class, wait at all? */
 extern bool zdm_defer_knows(ZdmRuleId rule);
 

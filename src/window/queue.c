@@ -143,7 +143,7 @@ static void
 add_part(int64 statement_id, int64 window_id, int ordinal, const ZdmPart *part, Datum settings)
 {
 	static const Oid types[] = {INT8OID, INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTARRAYOID, OIDARRAYOID, TEXTARRAYOID, INT8OID, OIDOID};
+	TEXTOID, TEXTARRAYOID, OIDARRAYOID, TEXTARRAYOID, INT8OID, OIDOID, TEXTOID};
 	Datum		values[lengthof(types)];
 	char		nulls[lengthof(types)];
 	int64		id = ledger_new_id();
@@ -163,10 +163,12 @@ add_part(int64 statement_id, int64 window_id, int ordinal, const ZdmPart *part, 
 	values[10] = target_names(part->targets);
 	values[11] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[12] = ObjectIdGetDatum(MyDatabaseId);
+	values[13] = text_or_null(part->lock_mode == NoLock ? NULL :
+							  GetLockmodeName(DEFAULT_LOCKMETHOD, part->lock_mode), &nulls[13]);
 	ledger_execute("INSERT INTO zdm.step (id, statement_id, window_id, ordinal, phase, sql, undo_sql,"
 				   "  verify_sql, settings, relids, relnames, system_identifier, database_oid,"
-				   "  deferred, state, finished_at)"
-				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, true,"
+				   "  lock_mode, deferred, state, finished_at)"
+				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, true,"
 				   "  CASE $5 WHEN 'expand' THEN 'done' ELSE 'queued' END,"
 				   "  CASE $5 WHEN 'expand' THEN clock_timestamp() END)",
 				   lengthof(types), types, values, nulls);
