@@ -101,6 +101,17 @@ compat_schema_is_open(Oid nspoid)
 #endif
 }
 
+/* May the user make something in the schema? */
+static inline bool
+compat_can_create_in(Oid nspoid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, nspoid, GetUserId(), ACL_CREATE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(nspoid, GetUserId(), ACL_CREATE) == ACLCHECK_OK;
+#endif
+}
+
 /*
  * Does REVOKE ... OPTION FOR role leave the membership with all its rights?
  * From 16 on ADMIN, INHERIT and SET are options; of these ADMIN alone gives

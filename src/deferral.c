@@ -131,6 +131,7 @@ deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral)
 
 	PreventCommandIfReadOnly(deferral->ddl->command);
 	check_author(deferral->ddl);
+	rehearse(deferral->ddl, deferral->parts);
 	foreach(lc, deferral->parts)
 	{
 		const ZdmPart *part = lfirst(lc);

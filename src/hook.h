@@ -61,6 +61,12 @@ extern void deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *de
 extern bool deferral_runs_now(const struct ZdmDeferral *deferral);
 
 /*
+ * rehearse.c: raise the errors that the statement, of which those parts wait,
+ * would raise at once
+ */
+extern void rehearse(const ZdmDdl *ddl, List *parts);
+
+/*
  * queue_run.c: carry out one deferred step, of one window if window_id is not
  * 0, of one session user if session_role is not NULL; false if none can run
  * now.  At top level, outside a transaction block, in a portal.  Ends the

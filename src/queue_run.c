@@ -144,6 +144,24 @@ current_targets(const QueueRun *run)
 	return result;
 }
 
+/*
+ * What a session that is gone has left of the step, or of another of the role,
+ * goes first.  False if that has come to its end in doing so.
+ */
+static bool
+recover_first(QueueRun *run)
+{
+	bool		is_open;
+
+	restart_begin_step(run->context);
+	(void) rewrite_recover(true);
+	restart_commit();
+	restart_begin_step(run->context);
+	is_open = queue_is_open(run->queued->id);
+	restart_commit();
+	return is_open;
+}
+
 /* One statement goes through the guard; others are a step as they are. */
 static void
 carry_out(QueueRun *run)
@@ -152,6 +170,8 @@ carry_out(QueueRun *run)
 	const char *sql;
 	List	   *stmts;
 
+	if (!recover_first(run))
+		return;
 	restart_begin_step(run->context);
 	sql = retarget(run);
 	stmts = raw_parser(sql, RAW_PARSE_DEFAULT);

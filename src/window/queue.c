@@ -424,6 +424,21 @@ change_step(const char *sql, int64 step_id, const char *value)
 	ledger_end(&scope);
 }
 
+bool
+queue_is_open(int64 step_id)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(step_id)};
+	LedgerScope scope;
+	bool		result;
+
+	ledger_begin(&scope);
+	result = ledger_execute("SELECT FROM zdm.step WHERE id = $1 AND state IN ('queued', 'running')",
+							lengthof(types), types, values, NULL) > 0;
+	ledger_end(&scope);
+	return result;
+}
+
 void
 queue_set_running(const ZdmQueued *queued)
 {

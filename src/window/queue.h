@@ -49,6 +49,9 @@ extern bool queue_any(void);
 extern ZdmQueued *queue_take(int64 window_id, const char *session_role);
 extern void queue_release(const ZdmQueued *queued);
 
+/* Is it still to be carried out? */
+extern bool queue_is_open(int64 step_id);
+
 extern void queue_set_running(const ZdmQueued *queued);
 
 /* In the transaction that has carried it out. */
