@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * scratch.h
+ *	  Runs a statement on empty copies of the tables that it names, and
+ *	  leaves nothing of it.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_SCRATCH_H
+#define ZDM_SCRATCH_H
+
+#include "zdm.h"
+
+#include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+
+/* A table that the statement names. */
+typedef struct ScratchTable
+{
+	RangeVar   *place;			/* in the statement, which is changed: names
+								 * the copy in the end */
+	bool		keys;			/* its indexes are needed too */
+} ScratchTable;
+
+/*
+ * Run the statement, which names the tables (ScratchTable).  Raises its error,
+ * with positions in query.  Returns false if the tables cannot be copied, so
+ * that nothing is known.
+ */
+extern bool scratch_run(Node *stmt, const char *query, List *tables);
+
+#endif							/* ZDM_SCRATCH_H */
