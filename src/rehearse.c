@@ -21,11 +21,13 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_type.h"
+#include "catalog/pg_rewrite.h"
 #include "commands/policy.h"
 #include "commands/tablecmds.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "hook.h"
 #include "lib/stringinfo.h"
@@ -278,6 +280,75 @@ for_each_constraint(AlterTableCmd *cmd, Rehearsal *rehearsal,
 			action(rehearsal, lfirst_node(Constraint, lc));
 }
 
+/* Is the object, or its relation, one of them? */
+static ObjectAddress *
+find_object(List *objects, const ObjectAddress *object)
+{
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		ObjectAddress *other = lfirst(lc);
+
+		if (other->classId == object->classId && other->objectId == object->objectId &&
+			(other->objectSubId == 0 || other->objectSubId == object->objectSubId))
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * What the object, or its rule or other part, depends on of what goes; that
+ * may be a part, as a table's row type, of what the statement names.
+ */
+static const ObjectAddress *
+reason_of(const ObjectAddress *object, const ObjectAddress *whole, List *targets, List *others)
+{
+	ObjectAddress *result = NULL;
+	ZdmCatalogScan scan;
+	HeapTuple	tuple;
+	List	   *parts = NIL;
+	ListCell   *lc;
+
+	catalog_scan_depend(&scan, object, false);
+	while (result == NULL && HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		ObjectAddress reference;
+
+		ObjectAddressSubSet(reference, form->refclassid, form->refobjid, form->refobjsubid);
+		if (form->deptype == DEPENDENCY_NORMAL)
+			result = find_object(targets, &reference);
+		if (result == NULL && form->deptype == DEPENDENCY_NORMAL)
+			result = find_object(others, &reference);
+		if (result == whole)
+			result = NULL;		/* as a rule of its view */
+	}
+	catalog_scan_end(&scan);
+	if (result != NULL || object != whole)
+		return result;
+
+	catalog_scan_depend(&scan, object, true);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		ObjectAddress *part = palloc(sizeof(ObjectAddress));
+
+		ObjectAddressSubSet(*part, form->classid, form->objid, form->objsubid);
+		if (form->deptype == DEPENDENCY_INTERNAL)
+			parts = lappend(parts, part);
+	}
+	catalog_scan_end(&scan);
+	foreach(lc, parts)
+	{
+		const ObjectAddress *reason = reason_of(lfirst(lc), whole, targets, others);
+
+		if (reason != NULL)
+			return reason;
+	}
+	return linitial(targets);
+}
+
 /* What RESTRICT objects to, as the server's reportDependentObjects() has it. */
 static void
 check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior)
@@ -285,7 +356,6 @@ check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior)
 	ZdmDdl		scratch = *ddl;
 	StringInfoData detail;
 	List	   *others;
-	char	   *target;
 	ListCell   *lc;
 
 	if (behavior == DROP_CASCADE || targets == NIL)
@@ -293,19 +363,22 @@ check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior)
 	others = ddl_sort_objects(ddl_drop_reach(&scratch, targets, true));
 	if (others == NIL)
 		return;
-	target = getObjectDescription(linitial(targets), false);
 	initStringInfo(&detail);
 	foreach(lc, others)
+	{
+		const ObjectAddress *other = lfirst(lc);
+
+		if (other->classId == RewriteRelationId)
+			continue;			/* the view's own, which is among them */
 		appendStringInfo(&detail, "%s%s depends on %s", detail.len > 0 ? "\n" : "",
-						 getObjectDescription(lfirst(lc), false), target);
-	if (list_length(targets) == 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop %s because other objects depend on it", target),
-				 errdetail("%s", detail.data),
-				 errhint("Use DROP ... CASCADE to drop the dependent objects too.")));
+						 getObjectDescription(other, false),
+						 getObjectDescription(reason_of(other, other, targets, others), false));
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 list_length(targets) == 1 ?
+			 errmsg("cannot drop %s because other objects depend on it",
+					getObjectDescription(linitial(targets), false)) :
 			 errmsg("cannot drop desired object(s) because other objects depend on them"),
 			 errdetail("%s", detail.data),
 			 errhint("Use DROP ... CASCADE to drop the dependent objects too.")));

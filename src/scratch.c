@@ -74,6 +74,30 @@ set_quietly(const char *name, const char *value)
 							 true, 0, false);
 }
 
+/* CREATE VIEW of the copy: what ALTER TABLE does to columns of a view */
+static char *
+copy_view_command(const Copy *copy)
+{
+	Relation	rel = relation_open(copy->relid, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "CREATE VIEW %s AS SELECT",
+					 quote_qualified_identifier(copy->schema, RelationGetRelationName(rel)));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		appendStringInfo(&buf, "%s NULL::%s AS %s", i > 0 ? "," : "",
+						 format_type_extended(attr->atttypid, attr->atttypmod,
+											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY),
+						 quote_identifier(NameStr(attr->attname)));
+	}
+	relation_close(rel, NoLock);
+	return buf.data;
+}
+
 /* CREATE TABLE of the copy */
 static char *
 copy_command(const Copy *copy)
@@ -117,7 +141,8 @@ rename_indexes(Oid relid)
 static void
 make_copy(const Copy *copy, Oid owner)
 {
-	char	   *command = copy_command(copy);
+	char	   *command = get_rel_relkind(copy->relid) == RELKIND_VIEW ?
+		copy_view_command(copy) : copy_command(copy);
 	RawStmt    *raw = linitial_node(RawStmt, raw_parser(command, RAW_PARSE_DEFAULT));
 	Oid			nspoid = NamespaceCreate(copy->schema, owner, false);
 	Oid			relid;
@@ -165,7 +190,7 @@ plan_copies(List *tables)
 		Copy	   *copy = NULL;
 
 		if (!OidIsValid(relid) ||
-			strchr("rpfm", get_rel_relkind(relid)) == NULL)
+			strchr("rpfmv", get_rel_relkind(relid)) == NULL)
 			return NIL;
 		foreach(lc2, copies)
 		{
