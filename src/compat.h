@@ -416,6 +416,16 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 }
 #endif
 
+/*
+ * Flags of a worker's connection.  From 17 on it can be that of a role which
+ * may not log in.
+ */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_WORKER_FLAGS	BGWORKER_BYPASS_ROLELOGINCHECK
+#else
+#define COMPAT_WORKER_FLAGS	0
+#endif
+
 /* NOT ENFORCED is new in 18. */
 static inline bool
 compat_check_is_enforced(const ConstrCheck *check)

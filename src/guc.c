@@ -12,6 +12,7 @@
 #include <limits.h>
 
 #include "guc.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 int			zdm_guc_backfill_batch = 50;
@@ -19,6 +20,7 @@ int			zdm_guc_backfill_max_lag = 16 * 1024;
 int			zdm_guc_lock_timeout = 200;
 int			zdm_guc_lock_wait_max = 60000;
 int			zdm_guc_max_dml_rows = 100000;
+int			zdm_guc_max_workers = 2;
 int			zdm_guc_mode = ZDM_MODE_ENFORCE;
 bool		zdm_guc_require_window = false;
 int			zdm_guc_small_table = 1024;
@@ -227,6 +229,14 @@ zdm_guc_init(void)
 							"More rows, or a larger table read without an index, are a data hazard. Zero turns the check off.",
 							&zdm_guc_max_dml_rows, 100000, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* a library that is loaded in a session cannot define a PGC_POSTMASTER one */
+	DefineCustomIntVariable("zdm.max_workers",
+							"Background processes that carry out deferred steps at the same time.",
+							"They count against max_worker_processes. Of effect only if zdm is in shared_preload_libraries.",
+							&zdm_guc_max_workers, 2, 1, 1024,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP,
+							0, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("zdm.mode",
 							 "What zdm does about unsafe DDL.",

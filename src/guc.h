@@ -24,6 +24,7 @@ extern PGDLLIMPORT int zdm_guc_backfill_max_lag;	/* kilobytes */
 extern PGDLLIMPORT int zdm_guc_lock_timeout;	/* milliseconds */
 extern PGDLLIMPORT int zdm_guc_lock_wait_max;	/* milliseconds */
 extern PGDLLIMPORT int zdm_guc_max_dml_rows;
+extern PGDLLIMPORT int zdm_guc_max_workers;
 extern PGDLLIMPORT int zdm_guc_mode;
 extern PGDLLIMPORT bool zdm_guc_require_window;
 extern PGDLLIMPORT int zdm_guc_small_table; /* kilobytes */

@@ -23,10 +23,12 @@
 #include "miscadmin.h"
 #include "postmaster/autovacuum.h"
 #include "replication/logicalworker.h"
+#include "run/launcher.h"
 #include "run/made.h"
 #include "run/transaction.h"
 #include "utils/guc.h"
 #include "window/ledger.h"
+#include "window/queue.h"
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart = NULL;
@@ -102,6 +104,21 @@ hook_run_utility(const ZdmUtility *utility)
 								utility->dest, utility->qc);
 }
 
+/* What a prepared transaction has deferred can be carried out now. */
+static void
+note_commit_prepared(void)
+{
+	if (launcher_is_loaded() && !RecoveryInProgress() && ledger_exists() && queue_any())
+		launcher_wake_at_commit();
+}
+
+static bool
+is_commit_prepared(const Node *stmt)
+{
+	return IsA(stmt, TransactionStmt) &&
+		((const TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED;
+}
+
 static void
 look_at_utility(const ZdmUtility *utility)
 {
@@ -112,6 +129,8 @@ look_at_utility(const ZdmUtility *utility)
 		hook_run_utility(utility);
 	else
 		guard_utility(utility);
+	if (is_commit_prepared(utility->pstmt->utilityStmt))
+		note_commit_prepared();
 }
 
 static void

@@ -19,6 +19,7 @@
 #include "parser/parser.h"
 #include "plan/qualify.h"
 #include "run/restart.h"
+#include "run/worker.h"
 #include "storage/lmgr.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
@@ -288,6 +289,7 @@ queue_run_next(int64 window_id, const char *session_role)
 	restart_commit();
 	if (run.queued != NULL)
 	{
+		worker_report(run.queued->sql);
 		run_one(&run);
 		queue_release(run.queued);
 	}

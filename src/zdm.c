@@ -12,7 +12,7 @@
 #include "fmgr.h"
 #include "guc.h"
 #include "hook.h"
-#include "miscadmin.h"
+#include "run/launcher.h"
 #include "run/made.h"
 #include "run/transaction.h"
 #include "window/window.h"
@@ -21,26 +21,11 @@ COMPAT_MODULE_MAGIC("zdm", ZDM_VERSION);
 
 void		_PG_init(void);
 
-static bool is_preloaded = false;
-
-static bool
-has_workers(void)
-{
-	return is_preloaded;
-}
-
-/* Steps are carried out by zdm_run(). */
-static void
-wake_nobody(void)
-{
-}
-
-static const ZdmWindowOps window_ops = {has_workers, wake_nobody};
+static const ZdmWindowOps window_ops = {launcher_is_loaded, launcher_wake_at_commit};
 
 void
 _PG_init(void)
 {
-	is_preloaded = process_shared_preload_libraries_in_progress;
 	zdm_guc_init();
 	transaction_init();
 	born_init();
@@ -48,4 +33,5 @@ _PG_init(void)
 	window_init(&window_ops);
 	made_init();
 	hook_init();
+	launcher_init(queue_run_next);
 }

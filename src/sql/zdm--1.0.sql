@@ -184,6 +184,12 @@ LANGUAGE C;
 COMMENT ON PROCEDURE zdm_run(text) IS
 	'end what sessions that are gone have left half done, of one window or of all: each statement is undone or completed, with the rights of the role that sent it; raises ZDM02 inside a transaction block or function';
 
+CREATE PROCEDURE zdm_wait(name text DEFAULT NULL, timeout interval DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'zdm_wait'
+LANGUAGE C;
+COMMENT ON PROCEDURE zdm_wait(text, interval) IS
+	'wait until the deferred steps that can be carried out are done, of one window or of all: migrate steps, after zdm_end_window() and zdm_abort_window() the others too; raises the error of a step that has failed, 55P03 when the timeout is over, ZDM02 inside a transaction block or function';
+
 /* what a statement would do */
 
 CREATE FUNCTION zdm_check(script text)
@@ -219,35 +225,68 @@ COMMENT ON VIEW zdm_windows IS 'deployment windows, open and past';
 GRANT SELECT ON zdm_windows TO PUBLIC;
 
 /*
- * The session that carries a statement out holds an advisory lock of a space
- * of its own on it.  Progress is that of a backfill, which notes it in blocks,
- * or of an index build.
+ * The session that carries a statement or a deferred step out holds an
+ * advisory lock of a space of its own on it.  Progress is that of a backfill,
+ * which notes it in blocks, or of an index build.  A deferred step is carried
+ * out by a statement with steps of its own; their progress is its.
  */
-CREATE VIEW zdm_steps AS
-	SELECT p.id, p.statement_id, w.name AS window_name, s.role, p.ordinal AS step,
-		p.phase, p.sql, p.undo_sql, p.lock_mode, p.state, l.pid,
-		progress.done, progress.total,
-		progress.done / nullif(extract(epoch FROM pg_catalog.clock_timestamp() - p.started_at), 0)
-			AS rate,
-		(pg_catalog.clock_timestamp() - p.started_at)
-			* ((progress.total - progress.done)::double precision / nullif(progress.done, 0)) AS eta,
-		pg_catalog.pg_blocking_pids(l.pid) AS waits_for,
-		p.attempts, p.last_error
-	FROM zdm.step p JOIN zdm.statement s ON s.id = p.statement_id
-		LEFT JOIN zdm.window w ON w.id = p.window_id
+CREATE VIEW zdm.progress AS
+	SELECT p.id AS step_id, l.pid, coalesce(c.lock_mode, p.lock_mode) AS lock_mode,
+		coalesce(c.started_at, p.started_at) AS started_at,
+		coalesce(pg_catalog.substring(coalesce(c.position, p.position), 'done=(\d+)')::bigint,
+			i.blocks_done) AS done,
+		coalesce(pg_catalog.substring(coalesce(c.position, p.position), 'total=(\d+)')::bigint,
+			i.blocks_total) AS total,
+		pg_catalog.pg_blocking_pids(l.pid) AS waits_for
+	FROM zdm.step p
+		LEFT JOIN (SELECT DISTINCT ON (s.part_of) s.part_of, r.lock_mode, r.started_at, r.position
+			FROM zdm.step r JOIN zdm.statement s ON s.id = r.statement_id
+			WHERE r.state IN ('queued', 'running', 'failed') AND NOT r.deferred
+				AND s.part_of IS NOT NULL
+			ORDER BY s.part_of, r.state <> 'running', r.ordinal) AS c
+			ON p.deferred AND p.state = 'running' AND c.part_of = p.id
+		CROSS JOIN LATERAL (SELECT CASE WHEN p.deferred THEN p.id ELSE p.statement_id END AS id) AS k
 		LEFT JOIN pg_catalog.pg_locks l ON p.state = 'running'
 			AND l.locktype = 'advisory' AND l.objsubid = 3 AND l.granted
 			AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
 				WHERE d.datname = pg_catalog.current_database())
-			AND l.classid = (p.statement_id >> 32)::oid
-			AND l.objid = (p.statement_id & 4294967295)::oid
-		LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = l.pid
-		CROSS JOIN LATERAL (SELECT
-			coalesce(pg_catalog.substring(p.position, 'done=(\d+)')::bigint, i.blocks_done) AS done,
-			coalesce(pg_catalog.substring(p.position, 'total=(\d+)')::bigint, i.blocks_total) AS total
-		) AS progress;
+			AND l.classid = (k.id >> 32)::oid
+			AND l.objid = (k.id & 4294967295)::oid
+		LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = l.pid;
+COMMENT ON VIEW zdm.progress IS 'how far each step is that runs: its session, and blocks';
+
+CREATE VIEW zdm_steps AS
+	SELECT p.id, p.statement_id, w.name AS window_name, s.role, p.ordinal AS step,
+		p.phase, p.sql, p.undo_sql, z.lock_mode, p.state, z.pid, z.done, z.total,
+		z.done / nullif(extract(epoch FROM pg_catalog.clock_timestamp() - z.started_at), 0)
+			AS rate,
+		(pg_catalog.clock_timestamp() - z.started_at)
+			* ((z.total - z.done)::double precision / nullif(z.done, 0)) AS eta,
+		z.waits_for, p.attempts, p.last_error, nullif(p.retry_at, 'infinity') AS retry_at,
+		CASE
+			WHEN NOT p.deferred OR p.state NOT IN ('queued', 'running') OR z.pid IS NOT NULL THEN NULL
+			WHEN w.paused THEN 'the window is paused'
+			WHEN w.state = 'open' AND p.phase = 'contract' THEN 'the window has not ended'
+			WHEN p.retry_at > pg_catalog.clock_timestamp() THEN 'it is tried again after an error'
+			WHEN first.id IS NOT NULL THEN pg_catalog.format('step %s comes first', first.id)
+			ELSE 'no worker has begun yet'
+		END AS reason
+	FROM zdm.step p JOIN zdm.statement s ON s.id = p.statement_id AND s.part_of IS NULL
+		LEFT JOIN zdm.window w ON w.id = p.window_id
+		JOIN zdm.progress z ON z.step_id = p.id
+		LEFT JOIN LATERAL (SELECT q.id FROM zdm.step q
+			WHERE p.deferred AND p.state IN ('queued', 'running')
+				AND q.window_id = p.window_id AND q.deferred
+				AND q.state IN ('queued', 'running', 'failed')
+				AND CASE
+					WHEN w.state = 'aborting' THEN q.is_undo AND q.id > p.id
+					WHEN p.phase = 'contract' THEN q.phase <> 'contract' OR q.id < p.id
+					ELSE q.phase <> 'contract' AND q.id < p.id
+						AND (q.statement_id = p.statement_id OR q.relids && p.relids) END
+			ORDER BY CASE w.state WHEN 'aborting' THEN -q.id ELSE q.id END
+			LIMIT 1) AS first ON true;
 COMMENT ON VIEW zdm_steps IS
-	'the steps in which statements are or were carried out; while one runs: its session, blocks done and in total, blocks a second, time left, and the sessions it waits for';
+	'the steps in which statements are or were carried out, and the deferred steps of windows; while one runs: its session, blocks done and in total, blocks a second, time left, and the sessions it waits for; else why it waits';
 GRANT SELECT ON zdm_steps TO pg_read_all_stats;
 
 CREATE VIEW zdm_history AS

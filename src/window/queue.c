@@ -30,6 +30,8 @@
 #include "utils/varlena.h"
 #include "window/ledger.h"
 #include "window/queue.h"
+#include "window/queue_sql.h"
+#include "window/window.h"
 
 /* attribute number in zdm.step */
 #define Anum_step_deferred	19
@@ -188,6 +190,7 @@ queue_add(int64 statement_id, int64 window_id, List *parts)
 	foreach(lc, parts)
 		add_part(statement_id, window_id, ordinal++, lfirst(lc), settings);
 	ledger_end(&scope);
+	window_wake_workers();
 }
 
 /* By the partial index on unfinished steps, unless it is about to be dropped. */
@@ -235,39 +238,16 @@ queue_release(const ZdmQueued *queued)
 	LockRelease(&tag, ExclusiveLock, true);
 }
 
-/*
- * The steps that could run now as far as the ledger knows, in their order.  A
- * step that is running may have lost its session: its lock tells.
- *
- * Long steps wait for earlier ones on the same relations only; in a restored
- * copy, where OIDs mean nothing, for all earlier ones.  What takes away comes
- * last and in order, so does undoing, the latest first.
- */
+/* The steps that could run now as far as the ledger knows, in their order. */
 #define RUNNABLE \
-	"WITH open AS (" \
-	" SELECT s.*, w.state AS window_state," \
-	"  s.system_identifier = $3 AND s.database_oid = $4 AS is_native" \
-	" FROM zdm.step s JOIN zdm.window w ON w.id = s.window_id" \
-	" WHERE s.deferred AND s.state IN ('queued', 'running', 'failed')" \
-	"  AND w.state IN ('open', 'closing', 'aborting') AND NOT w.paused" \
-	"  AND w.system_identifier = $3 AND w.database_oid = $4" \
-	"  AND ($1 = 0 OR w.id = $1))" \
+	QUEUE_OPEN \
 	" SELECT o.id, o.statement_id, o.window_id, o.phase," \
 	"  CASE WHEN o.is_undo THEN o.undo_sql ELSE o.sql END, o.is_undo, t.role, t.session_role," \
 	"  o.attempts, o.settings, o.relids, o.relnames, o.is_native" \
 	" FROM open o JOIN zdm.statement t ON t.id = o.statement_id" \
-	" WHERE o.state IN ('queued', 'running') AND ($5 = 0 OR o.id = $5) AND ($2 IS NULL OR t.session_role = $2)" \
-	"  AND coalesce(o.retry_at <= clock_timestamp(), true)" \
-	"  AND CASE" \
-	"   WHEN o.window_state = 'aborting' THEN o.is_undo" \
-	"    AND NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id AND p.is_undo AND p.id > o.id)" \
-	"   WHEN o.phase = 'contract' THEN o.window_state = 'closing'" \
-	"    AND NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id" \
-	"     AND (p.phase <> 'contract' OR p.id < o.id))" \
-	"   ELSE NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id AND p.id < o.id" \
-	"    AND p.phase <> 'contract'" \
-	"    AND (p.statement_id = o.statement_id OR p.relids && o.relids OR NOT o.is_native))" \
-	"  END" \
+	" WHERE ($5 = 0 OR o.id = $5) AND ($2 IS NULL OR t.session_role = $2)" \
+	"  AND (" QUEUE_IS_DUE " OR ($2 IS NULL AND " QUEUE_NEEDS_SESSION "))" \
+	"  AND " QUEUE_HAS_TURN \
 	" ORDER BY CASE WHEN o.is_undo THEN -o.id ELSE o.id END"
 
 /* Text elements of an array in the current result, palloc'd; NIL for NULL. */
