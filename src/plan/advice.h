@@ -46,6 +46,8 @@ extern char *zdm_sql_action(const ZdmDdl *ddl, Node *cmd);
 extern char *zdm_sql_default(const char *action);
 extern char *zdm_sql_parenthesis(const char *action, const char *keyword);
 extern char *zdm_sql_skip(const char *sql, int count);
+extern List *zdm_sql_index_keys(const char *definition);
+extern char *zdm_sql_condition(const char *sql);
 
 /* constraint_advice.c: statements that other advice needs too, each with "; " */
 extern char *zdm_constraint_name(const ZdmRel *rel, const char *column, const char *label);

@@ -504,6 +504,8 @@ finish_part(const ZdmDeferral *deferral, ZdmPart *part)
 		part->lock_mode = Max(part->lock_mode, ((ZdmStep *) lfirst(lc))->lock_mode);
 	if (part->claims == NIL && part->phase != ZDM_PHASE_EXPAND)
 		zdm_defer_add_claims(part);
+	if (part->verify_sql == NULL && part->phase == ZDM_PHASE_CONTRACT)
+		zdm_defer_add_verify(deferral, part);
 	return feasible;
 }
 

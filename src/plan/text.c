@@ -338,3 +338,90 @@ zdm_sql_skip(const char *sql, int count)
 	scan_end(&scan);
 	return result;
 }
+
+/* Go past what stands in parentheses, if anything does. */
+static void
+scan_skip_parenthesis(ZdmScan *scan)
+{
+	int			depth = 0;
+
+	if (scan->token != '(')
+		return;
+	do
+	{
+		depth += scan->token == '(' ? 1 : scan->token == ')' ? -1 : 0;
+		scan_next(scan);
+	} while (scan->token != 0 && depth > 0);
+}
+
+/* Go past the column or expression of an index, and its collation. */
+static void
+scan_skip_key(ZdmScan *scan)
+{
+	if (scan->token != '(')
+	{
+		scan_next(scan);
+		while (scan->token == '.')
+		{
+			scan_next(scan);
+			scan_next(scan);
+		}
+	}
+	scan_skip_parenthesis(scan);
+	if (scan_skip_keyword(scan, "collate"))
+		scan_skip_name(scan);
+}
+
+/*
+ * The keys (char *) of an index, from its definition as
+ * zdm_sql_index_definition() gives it: each column or expression with its
+ * collation, but without operator class and order.
+ */
+List *
+zdm_sql_index_keys(const char *definition)
+{
+	List	   *keys = NIL;
+	ZdmScan		scan;
+
+	scan_begin(&scan, definition);
+	while (scan.token != 0 && scan.token != '(')
+		scan_next(&scan);
+	while (scan.token == '(' || scan.token == ',')
+	{
+		int			start;
+		int			depth = 0;
+
+		scan_next(&scan);
+		start = scan.start;
+		scan_skip_key(&scan);
+		keys = lappend(keys, pnstrdup(definition + start, scan.prev_end - start));
+		for (; scan.token != 0; scan_next(&scan))
+		{
+			if (depth == 0 && (scan.token == ',' || scan.token == ')'))
+				break;
+			depth += scan.token == '(' ? 1 : scan.token == ')' ? -1 : 0;
+		}
+	}
+	scan_end(&scan);
+	return keys;
+}
+
+/* What follows the first WHERE, up to the end; NULL if there is none. */
+char *
+zdm_sql_condition(const char *sql)
+{
+	ZdmScan		scan;
+	char	   *result = NULL;
+
+	sql = zdm_sql_trim(sql);
+	scan_begin(&scan, sql);
+	while (scan.token != 0 && !scan_at_keyword(&scan, "where"))
+		scan_next(&scan);
+	if (scan.token != 0)
+	{
+		scan_next(&scan);
+		result = pstrdup(sql + scan.start);
+	}
+	scan_end(&scan);
+	return result;
+}

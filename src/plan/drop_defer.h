@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * drop_defer.h
+ *	  What files that defer a DROP share.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_DROP_DEFER_H
+#define ZDM_DROP_DEFER_H
+
+#include "plan/defer.h"
+
+/* column_defer.c: DROP COLUMN; false if it cannot wait */
+extern bool zdm_defer_drop_column(ZdmDeferral *deferral, const AlterTableCmd *cmd);
+
+/* drop_defer.c: DROP of whatever kind of object */
+extern bool zdm_defer_drop(ZdmDeferral *deferral, const DropStmt *stmt);
+
+/* What goes with the objects (ObjectAddress) by CASCADE; nothing without that */
+extern List *zdm_defer_dependents(const ZdmDeferral *deferral, List *objects, bool cascade);
+
+/* Claim that the object goes. */
+extern void zdm_defer_claim_drop(ZdmPart *part, const ObjectAddress *address);
+
+/* Claim all that CASCADE takes along; what to say of it, or NULL if it is none */
+extern char *zdm_defer_cascade(ZdmPart *part, List *dependents);
+
+/* A constraint's definition, its names qualified, for ADD CONSTRAINT */
+extern char *zdm_constraint_definition(Oid conoid);
+
+#endif							/* ZDM_DROP_DEFER_H */
