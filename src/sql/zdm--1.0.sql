@@ -36,10 +36,13 @@ CREATE TABLE zdm.object (
 	classid oid NOT NULL,
 	objid oid NOT NULL,
 	objsubid integer NOT NULL,
-	identity text NOT NULL
+	identity text NOT NULL,
+	id bigint NOT NULL
 );
 CREATE INDEX object_key ON zdm.object (window_id, classid, objid, objsubid);
 COMMENT ON TABLE zdm.object IS 'objects that came into being in a window';
+COMMENT ON COLUMN zdm.object.id IS
+	'in the order of their birth, also among the ids of zdm.step: what is undone is undone in reverse';
 
 CREATE TABLE zdm.statement (
 	id bigint PRIMARY KEY,
@@ -172,9 +175,37 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION zdm_window_status(text) IS
 	'the conditions that zdm_end_window() checks, and whether each is met';
 
+CREATE FUNCTION zdm_pause(name text)
+RETURNS void AS 'MODULE_PATHNAME', 'zdm_pause'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION zdm_pause(text) IS
+	'begin no further step of a window until zdm_resume(); what is running goes on to its end';
+
+CREATE FUNCTION zdm_resume(name text)
+RETURNS void AS 'MODULE_PATHNAME', 'zdm_resume'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION zdm_resume(text) IS
+	'carry the steps of a window out again, after zdm_pause() or in a restored copy of the database';
+
+CREATE FUNCTION zdm_retry(step bigint)
+RETURNS void AS 'MODULE_PATHNAME', 'zdm_retry'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION zdm_retry(bigint) IS
+	'let a failed step of a window be tried again';
+
+CREATE FUNCTION zdm_cancel(step bigint)
+RETURNS void AS 'MODULE_PATHNAME', 'zdm_cancel'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION zdm_cancel(bigint) IS
+	'give a step of a window up, and the later ones of its statement; one that is running is cancelled, and what it has done is undone';
+
 REVOKE ALL ON FUNCTION zdm_begin_window(text, text, text, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION zdm_end_window(text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION zdm_abort_window(text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION zdm_pause(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION zdm_resume(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION zdm_retry(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION zdm_cancel(bigint) FROM PUBLIC;
 
 /* carrying statements out */
 
@@ -218,9 +249,13 @@ COMMENT ON FUNCTION zdm_rules() IS
 /* views */
 
 CREATE VIEW zdm_windows AS
-	SELECT id, name, state, on_unsafe, old_clients, quiet_period, opened_at,
-		opened_by, ended_at, ended_by
-	FROM zdm.window;
+	SELECT w.id, w.name, w.state, w.on_unsafe, w.old_clients, w.quiet_period, w.opened_at,
+		w.opened_by, w.ended_at, w.ended_by,
+		w.state IN ('open', 'closing', 'aborting') AND (w.paused
+			OR w.system_identifier <> (SELECT c.system_identifier FROM pg_catalog.pg_control_system() c)
+			OR w.database_oid <> (SELECT d.oid FROM pg_catalog.pg_database d
+				WHERE d.datname = pg_catalog.current_database())) AS paused
+	FROM zdm.window w;
 COMMENT ON VIEW zdm_windows IS 'deployment windows, open and past';
 GRANT SELECT ON zdm_windows TO PUBLIC;
 

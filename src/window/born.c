@@ -20,20 +20,27 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_cast.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_conversion.h"
+#include "catalog/pg_event_trigger.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_opclass.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_opfamily.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_publication.h"
 #include "catalog/pg_rewrite.h"
+#include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_ts_config.h"
 #include "catalog/pg_ts_dict.h"
@@ -55,7 +62,8 @@ enum
 	Anum_object_objid,
 	Anum_object_objsubid,
 	Anum_object_identity,
-	Natts_object = Anum_object_identity
+	Anum_object_id,
+	Natts_object = Anum_object_id
 };
 
 static object_access_hook_type prev_object_access_hook = NULL;
@@ -70,25 +78,32 @@ static BornScope collecting = BORN_NOTHING;
 static List *collected = NIL;
 static MemoryContext collected_context = NULL;
 
-/* Kinds of objects that a hazard can be about. */
+/* Kinds of objects that a hazard can be about, or that an abort takes away. */
 static bool
 is_of_interest(Oid classid)
 {
 	switch (classid)
 	{
+		case AccessMethodRelationId:
 		case CastRelationId:
 		case CollationRelationId:
 		case ConstraintRelationId:
+		case ConversionRelationId:
+		case EventTriggerRelationId:
 		case ExtensionRelationId:
+		case ForeignDataWrapperRelationId:
 		case ForeignServerRelationId:
 		case LanguageRelationId:
 		case NamespaceRelationId:
+		case OperatorClassRelationId:
+		case OperatorFamilyRelationId:
 		case OperatorRelationId:
 		case PolicyRelationId:
 		case ProcedureRelationId:
 		case PublicationRelationId:
 		case RelationRelationId:
 		case RewriteRelationId:
+		case StatisticExtRelationId:
 		case TriggerRelationId:
 		case TSConfigRelationId:
 		case TSDictionaryRelationId:
@@ -238,6 +253,7 @@ born_flush(int64 window_id)
 		values[Anum_object_objid - 1] = ObjectIdGetDatum(address->objectId);
 		values[Anum_object_objsubid - 1] = Int32GetDatum(address->objectSubId);
 		values[Anum_object_identity - 1] = CStringGetTextDatum(identity);
+		values[Anum_object_id - 1] = Int64GetDatum(ledger_new_id());
 		tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
 		CatalogTupleInsert(rel, tuple);
 		heap_freetuple(tuple);

@@ -100,10 +100,12 @@ uint64
 ledger_execute(const char *sql, int nargs, const Oid *types, const Datum *values,
 			   const char *nulls)
 {
+	MemoryContext oldcontext = CurrentMemoryContext;
 	int			result = SPI_execute_with_args(sql, nargs, unconstify(Oid *, types),
 											   unconstify(Datum *, values), nulls,
 											   false, 0);
 
+	MemoryContextSwitchTo(oldcontext);	/* SPI leaves its own */
 	if (result < 0)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
 	return SPI_processed;

@@ -209,7 +209,7 @@ window_report_undecided(const char *open_windows)
 }
 
 /*
- * zdm_begin_window() takes the mode that conflicts with this one.  The caller
+ * action_hold_off_ddl() takes the mode that conflicts with this one.  The caller
  * may hold locks that others wait for, so it does not wait long itself.
  */
 void
@@ -224,7 +224,7 @@ window_hold_off(void)
 		if (GetCurrentTimestamp() > give_up)
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("another transaction is opening a window"),
+					 errmsg("another transaction is opening or ending a window"),
 					 errhint("Try again when it has committed.")));
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(5000L);

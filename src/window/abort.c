@@ -1,0 +1,407 @@
+/*-------------------------------------------------------------------------
+ *
+ * abort.c
+ *	  zdm_abort_window()
+ *
+ * What waits is cancelled.  What steps have done, and what was made directly,
+ * becomes steps that undo it; they are carried out in the reverse order of all
+ * that happened in the window.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_type.h"
+#include "parser/parser.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "window/action.h"
+#include "window/ledger.h"
+#include "window/taking.h"
+#include "window/window.h"
+
+PG_FUNCTION_INFO_V1(zdm_abort_window);
+
+/* An abort on its way; lives in the caller's context. */
+typedef struct Abort
+{
+	OpenWindow *window;
+	MemoryContext context;
+	List	   *takings;		/* Taking */
+	List	   *void_steps;		/* int64 *: their undo has nothing to do */
+	List	   *obstacles;		/* char *, sentences */
+	int64		undone;			/* steps queued */
+} Abort;
+
+static Datum
+id_array(List *ids)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(list_length(ids), 1));
+	ListCell   *lc;
+
+	foreach(lc, ids)
+		elements[foreach_current_index(lc)] = Int64GetDatum(*(int64 *) lfirst(lc));
+	return PointerGetDatum(construct_array(elements, list_length(ids), INT8OID, 8,
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* What is running is not taken away under itself. */
+static void
+check_nothing_runs(const OpenWindow *window)
+{
+	char	   *running = action_query_text("SELECT string_agg(CASE WHEN deferred THEN"
+											"   format('Step %s is running: %s', id, sql)"
+											"  ELSE format('A statement is carried out in steps: %s', sql) END,"
+											"  E'\\n' ORDER BY id)"
+											" FROM zdm.step WHERE window_id = $1 AND (state = 'running'"
+											"  OR NOT deferred AND state IN ('queued', 'failed'))",
+											INT8OID, Int64GetDatum(window->id));
+
+	if (running != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_WINDOW_NOT_READY),
+				 errmsg("window \"%s\" cannot be aborted while steps are running", window->name),
+				 errdetail("%s", running),
+				 errhint("CALL zdm_wait(%s); waits for them, and SELECT zdm_cancel(step); cancels one.  CALL zdm_run(%s); ends what a lost session has left.",
+						 quote_literal_cstr(window->name), quote_literal_cstr(window->name))));
+}
+
+/* Elements of an array in the current result as Oids; NIL for NULL. */
+static List *
+result_oids(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		array = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+	List	   *result = NIL;
+
+	if (isnull)
+		return NIL;
+	deconstruct_array(DatumGetArrayTypeP(array), OIDOID, sizeof(Oid), true, TYPALIGN_INT,
+					  &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		result = lappend_oid(result, nulls[i] ? InvalidOid : DatumGetObjectId(elements[i]));
+	return result;
+}
+
+static int64 *
+result_id(uint64 row, int column)
+{
+	int64	   *id = palloc(sizeof(int64));
+
+	*id = strtoi64(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column), NULL, 10);
+	return id;
+}
+
+/* What undoing the steps that are done takes away. */
+static void
+find_undo(Abort *abort)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(abort->window->id)};
+	SPITupleTable *rows;
+	uint64		count;
+
+	count = ledger_execute("SELECT id, undo_sql, relids, relnames FROM zdm.step"
+						   " WHERE window_id = $1 AND deferred AND state = 'done'"
+						   " AND undo_sql IS NOT NULL ORDER BY id",
+						   lengthof(types), types, values, NULL);
+	rows = SPI_tuptable;
+	for (uint64 i = 0; i < count; i++)
+	{
+		int64	   *id;
+
+		SPI_tuptable = rows;
+		id = result_id(i, 1);
+		if (!taking_add_undo(&abort->takings, *id, SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
+							 result_oids(i, 3), action_result_texts(i, 4)))
+			abort->void_steps = lappend(abort->void_steps, id);
+	}
+}
+
+/* What was made directly. */
+static void
+find_born(Abort *abort)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(abort->window->id)};
+	uint64		count;
+
+	count = ledger_execute("SELECT id, classid, objid, objsubid FROM zdm.object"
+						   " WHERE window_id = $1 ORDER BY id",
+						   lengthof(types), types, values, NULL);
+	for (uint64 i = 0; i < count; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		ObjectAddress object;
+		bool		isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		ObjectAddressSubSet(object, DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
+							DatumGetObjectId(SPI_getbinval(tuple, desc, 3, &isnull)),
+							DatumGetInt32(SPI_getbinval(tuple, desc, 4, &isnull)));
+		taking_add_born(&abort->takings, *result_id(i, 1), &object);
+	}
+}
+
+/* Is the type to which a statement has added a value taken away itself? */
+static bool
+takes_enum(const Abort *abort, const char *sql)
+{
+	Node	   *stmt = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt;
+	Oid			typoid;
+	ListCell   *lc;
+
+	if (!IsA(stmt, AlterEnumStmt))
+		return false;
+	typoid = LookupTypeNameOid(NULL, makeTypeNameFromNameList(((AlterEnumStmt *) stmt)->typeName),
+							   true);
+	foreach(lc, abort->takings)
+	{
+		const Taking *taking = lfirst(lc);
+
+		if (taking->object.classId == TypeRelationId && taking->object.objectId == typoid &&
+			taking->obstacle == NULL)
+			return true;
+	}
+	return false;
+}
+
+/* What no command takes back. */
+static void
+find_irreversible(Abort *abort)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(abort->window->id)};
+	List	   *statements = NIL;
+	char	   *removed;
+	uint64		count;
+	ListCell   *lc;
+
+	removed = action_query_text("SELECT string_agg(format('Step %s has been carried out at the end of the window: %s.',"
+								"  id, sql), E'\\n' ORDER BY id) FROM zdm.step"
+								" WHERE window_id = $1 AND deferred AND phase = 'contract'"
+								" AND state = 'done' AND undo_sql IS NULL",
+								INT8OID, values[0]);
+	if (removed != NULL)
+		abort->obstacles = lappend(abort->obstacles, removed);
+
+	count = ledger_execute("SELECT sql FROM zdm.statement WHERE window_id = $1"
+						   " AND 'add_enum_value' = ANY (rules) ORDER BY id",
+						   lengthof(types), types, values, NULL);
+	for (uint64 i = 0; i < count; i++)
+		statements = lappend(statements, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+	foreach(lc, statements)
+	{
+		if (!takes_enum(abort, lfirst(lc)))
+			abort->obstacles = lappend(abort->obstacles,
+									   psprintf("An enum value cannot be removed: %s.",
+												(char *) lfirst(lc)));
+	}
+}
+
+static void
+find_takings(Abort *abort)
+{
+	ListCell   *lc;
+
+	find_undo(abort);
+	find_born(abort);
+	taking_mark_implied(abort->takings);
+	loss_find(abort->takings);
+	taking_find_users(abort->takings);
+	foreach(lc, abort->takings)
+	{
+		Taking	   *taking = lfirst(lc);
+
+		if (taking->obstacle != NULL)
+			abort->obstacles = lappend(abort->obstacles, taking->obstacle);
+	}
+	find_irreversible(abort);
+}
+
+/* List what cannot be undone: an error, or a warning if forced. */
+static void
+report_obstacles(const Abort *abort, bool force)
+{
+	const char *name = abort->window->name;
+	StringInfoData detail;
+	ListCell   *lc;
+
+	if (abort->obstacles == NIL)
+		return;
+	initStringInfo(&detail);
+	foreach(lc, abort->obstacles)
+		appendStringInfo(&detail, "%s%s", detail.len > 0 ? "\n" : "", (char *) lfirst(lc));
+	if (!force)
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_WINDOW_NOT_READY),
+				 errmsg("window \"%s\" cannot be aborted without losing data", name),
+				 errdetail("%s", detail.data),
+				 errhint("Remove these objects or rows yourself, or SELECT zdm_abort_window(%s, force => true); leaves them in place.",
+						 quote_literal_cstr(name))));
+	ereport(WARNING,
+			(errcode(ERRCODE_ZDM_WINDOW_NOT_READY),
+			 errmsg("the abort of window \"%s\" leaves in place what cannot be undone without losing data", name),
+			 errdetail("%s", detail.data)));
+}
+
+static void
+execute_on_ids(const char *sql, List *ids)
+{
+	static const Oid types[] = {INT8ARRAYOID};
+	Datum		values[] = {id_array(ids)};
+
+	ledger_execute(sql, lengthof(types), types, values, NULL);
+}
+
+/* Steps that are done are queued to be undone, the others are given up. */
+static void
+turn_steps(Abort *abort)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(abort->window->id)};
+	List	   *kept = NIL;
+	ListCell   *lc;
+
+	foreach(lc, abort->takings)
+	{
+		Taking	   *taking = lfirst(lc);
+
+		if (taking->step_id != 0 && taking_stays(abort->takings, taking))
+			kept = lappend(kept, &taking->step_id);
+	}
+	ledger_execute("UPDATE zdm.step SET state = 'cancelled', finished_at = clock_timestamp()"
+				   " WHERE window_id = $1 AND deferred AND state IN ('queued', 'failed')",
+				   lengthof(types), types, values, NULL);
+	execute_on_ids("UPDATE zdm.step SET state = 'undone', is_undo = true WHERE id = ANY ($1)",
+				   abort->void_steps);
+	execute_on_ids("UPDATE zdm.step SET state = 'cancelled', is_undo = true WHERE id = ANY ($1)",
+				   kept);
+	abort->undone += ledger_execute("UPDATE zdm.step SET state = 'queued', is_undo = true, attempts = 0,"
+									"  last_error = NULL, retry_at = NULL, finished_at = NULL,"
+									"  position = NULL"
+									" WHERE window_id = $1 AND deferred AND state = 'done'"
+									" AND undo_sql IS NOT NULL",
+									lengthof(types), types, values, NULL);
+}
+
+static void
+add_undo_step(Abort *abort, int64 statement_id, int ordinal, const Taking *taking)
+{
+	static const Oid types[] = {INT8OID, INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID, INT8OID,
+	OIDOID};
+	Datum		values[lengthof(types)];
+
+	values[0] = Int64GetDatum(taking->birth_id);
+	values[1] = Int64GetDatum(statement_id);
+	values[2] = Int64GetDatum(abort->window->id);
+	values[3] = Int32GetDatum(ordinal);
+	values[4] = CStringGetTextDatum(psprintf("-- made directly: %s",
+											 getObjectDescription(&taking->object, false)));
+	values[5] = CStringGetTextDatum(taking->sql);
+	values[6] = Int64GetDatum((int64) GetSystemIdentifier());
+	values[7] = ObjectIdGetDatum(MyDatabaseId);
+	ledger_execute("INSERT INTO zdm.step (id, statement_id, window_id, ordinal, phase, sql, undo_sql,"
+				   "  system_identifier, database_oid, deferred, is_undo)"
+				   " VALUES ($1, $2, $3, $4, 'expand', $5, $6, $7, $8, true, true)",
+				   lengthof(types), types, values, NULL);
+	abort->undone++;
+}
+
+/*
+ * Steps that undo what was made directly, with the ids of the births: so they
+ * come at their place among the others.
+ */
+static void
+add_undo_steps(Abort *abort, int64 statement_id)
+{
+	int			ordinal = 1;
+	ListCell   *lc;
+
+	foreach(lc, abort->takings)
+	{
+		const Taking *taking = lfirst(lc);
+
+		if (taking->step_id == 0 && !taking->is_implied && !taking_stays(abort->takings, taking))
+			add_undo_step(abort, statement_id, ordinal++, taking);
+	}
+}
+
+/* The steps that undo what was made directly are of a statement too. */
+static int64
+record_abort(const OpenWindow *window)
+{
+	return history_record(window->id, "SELECT",
+						  psprintf("SELECT zdm_abort_window(%s)", quote_literal_cstr(window->name)),
+						  "abort", NIL, 0);
+}
+
+/* A window of a restored copy does not know what was born in it. */
+static void
+check_can_abort(const OpenWindow *window)
+{
+	if (strcmp(window->state, "aborting") == 0)
+		action_report_ending(window);
+	if (!window->is_native)
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
+				 errmsg("window \"%s\" was restored from another database", window->name),
+				 errhint("SELECT zdm_resume(%s); makes it one of this database.",
+						 quote_literal_cstr(window->name))));
+}
+
+/* Find out what there is to do, and whether it can be done. */
+static void
+prepare_abort(Abort *abort, const char *name, bool force)
+{
+	LedgerScope scope;
+
+	ledger_begin(&scope);
+	MemoryContextSwitchTo(abort->context);
+	abort->window = action_find_window(name, abort->context, true);
+	check_can_abort(abort->window);
+	check_nothing_runs(abort->window);
+	action_hold_off_ddl();
+	check_nothing_runs(abort->window);
+	find_takings(abort);
+	report_obstacles(abort, force);
+	ledger_end(&scope);
+}
+
+/* zdm_abort_window(name, force) -> undo steps queued */
+Datum
+zdm_abort_window(PG_FUNCTION_ARGS)
+{
+	char	   *name = action_text_arg(fcinfo, 0);
+	bool		force = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	Abort		abort = {0};
+	LedgerScope scope;
+	int64		statement_id;
+
+	action_prevent_if_read_only("zdm_abort_window()");
+	abort.context = CurrentMemoryContext;
+	prepare_abort(&abort, name, force);
+	statement_id = record_abort(abort.window);
+	ledger_begin(&scope);
+	turn_steps(&abort);
+	add_undo_steps(&abort, statement_id);
+	action_set_state(abort.window, abort.undone > 0 ? "aborting" : "aborted");
+	ledger_end(&scope);
+	if (abort.undone > 0)
+		action_start_work(abort.window);
+	PG_RETURN_INT64(abort.undone);
+}

@@ -1,0 +1,193 @@
+/*-------------------------------------------------------------------------
+ *
+ * loss.c
+ *	  What the abort of a window would take away although it holds data.
+ *
+ * A table with rows; a column with a value that is neither NULL nor what its
+ * default gives; NULLs where NOT NULL comes back.  Rows are read with the
+ * rights of the table's owner, security-restricted, since a default can call
+ * functions.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+#include "window/ledger.h"
+#include "window/probe.h"
+#include "window/taking.h"
+
+static char *
+relation_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
+}
+
+/* What a query finds in the table, or NULL; *error: a sentence on its failure. */
+static char *
+probe_table(Relation rel, const char *query, char **error)
+{
+	char	   *found = probe_query(query, rel->rd_rel->relowner, NIL, CurrentMemoryContext, error);
+
+	if (*error != NULL)
+		*error = psprintf("Table %s could not be looked through: %s: %s.",
+						  relation_name(rel), *error, query);
+	return found;
+}
+
+static char *
+loss_of_table(Relation rel)
+{
+	char	   *error;
+	char	   *found = probe_table(rel, psprintf("SELECT pg_catalog.pg_size_pretty(pg_catalog.pg_total_relation_size(%u))"
+												 " FROM %s LIMIT 1",
+												 RelationGetRelid(rel), relation_name(rel)), &error);
+
+	if (found != NULL)
+		return psprintf("Table %s (%s), made in the window, has rows.", relation_name(rel), found);
+	return error;
+}
+
+/* The type's name, with its modifier; of a domain what it is over. */
+static char *
+type_name(const FormData_pg_attribute *attribute)
+{
+	int32		typmod = attribute->atttypmod;
+	Oid			type = getBaseTypeAndTypmod(attribute->atttypid, &typmod);
+
+	return format_type_extended(type, typmod, FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_TYPEMOD_GIVEN);
+}
+
+/* An expression of the value that rows have which are older than the column, or NULL. */
+static char *
+missing_value(const FormData_pg_attribute *attribute)
+{
+	static const Oid types[] = {OIDOID, INT2OID};
+	Datum		values[] = {ObjectIdGetDatum(attribute->attrelid), Int16GetDatum(attribute->attnum)};
+	Oid			array_type = get_array_type(getBaseType(attribute->atttypid));
+	char	   *value;
+
+	if (!attribute->atthasmissing || !OidIsValid(array_type))
+		return NULL;
+	ledger_execute("SELECT attmissingval::text FROM pg_attribute"
+				   " WHERE attrelid = $1 AND attnum = $2", lengthof(types), types, values, NULL);
+	value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (value == NULL)
+		return NULL;
+	return psprintf("(%s::%s)[1]", quote_literal_cstr(value), format_type_be_qualified(array_type));
+}
+
+/* The default as an expression, if it always gives the same value; or NULL. */
+static char *
+default_value(Relation rel, const FormData_pg_attribute *attribute)
+{
+	Node	   *expr = build_column_default(rel, attribute->attnum);
+
+	if (expr == NULL || contain_volatile_functions(expr))
+		return NULL;
+	return deparse_expression(expr, NIL, false, false);
+}
+
+static char *
+loss_of_column(Relation rel, AttrNumber attnum)
+{
+	const FormData_pg_attribute *attribute = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	const char *column = quote_identifier(NameStr(attribute->attname));
+	const char *type = type_name(attribute);
+	const char *values[] = {"NULL", default_value(rel, attribute), missing_value(attribute)};
+	StringInfoData query;
+	char	   *error;
+
+	if (attribute->attgenerated != '\0')
+		return NULL;
+	initStringInfo(&query);
+	appendStringInfo(&query, "SELECT true FROM %s WHERE", relation_name(rel));
+	for (int i = 0; i < lengthof(values); i++)
+	{
+		/* by image: not each type has an equality */
+		if (values[i] != NULL)
+			appendStringInfo(&query, "%s ROW(%s::%s)::record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::record",
+							 i > 0 ? " AND" : "", column, type, values[i], type);
+	}
+	if (probe_table(rel, psprintf("%s LIMIT 1", query.data), &error) != NULL)
+		return psprintf("Column %s of table %s, made in the window, has values, found by: %s.",
+						column, relation_name(rel), query.data);
+	return error;
+}
+
+static char *
+loss_of_nulls(Relation rel, AttrNumber attnum)
+{
+	const char *column = quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(rel),
+																attnum - 1)->attname));
+	char	   *query = psprintf("SELECT count(*) FROM %s WHERE %s IS NULL", relation_name(rel), column);
+	char	   *error;
+	char	   *found = probe_table(rel, query, &error);
+
+	if (found != NULL && strcmp(found, "0") != 0)
+		return psprintf("Column %s of table %s, which was NOT NULL before the window, has %s NULLs, found by: %s.",
+						column, relation_name(rel), found, query);
+	return error;
+}
+
+/* Of a table or column; NULL if nothing is lost with it. */
+static char *
+loss_of(const Taking *taking)
+{
+	Relation	rel = try_relation_open(taking->object.objectId, AccessShareLock);
+	AttrNumber	attnum = taking->object.objectSubId;
+	char	   *result = NULL;
+
+	if (rel == NULL)
+		return NULL;
+	if (rel->rd_rel->relkind == RELKIND_RELATION ||
+		rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		if (taking->sets_not_null)
+			result = loss_of_nulls(rel, attnum);
+		else if (attnum != 0)
+			result = loss_of_column(rel, attnum);
+		else
+			result = loss_of_table(rel);
+	}
+	relation_close(rel, NoLock);
+	return result;
+}
+
+/*
+ * Only what is dropped by itself: else it is what it goes along with that
+ * holds the data.  Not so the tables of an extension.
+ */
+void
+loss_find(List *takings)
+{
+	ListCell   *lc;
+
+	foreach(lc, takings)
+	{
+		Taking	   *taking = lfirst(lc);
+		const ObjectAddress *object = &taking->object;
+
+		CHECK_FOR_INTERRUPTS();
+		if (object->classId != RelationRelationId ||
+			(taking->is_implied &&
+			 !OidIsValid(getExtensionOfObject(object->classId, object->objectId))))
+			continue;
+		taking->obstacle = loss_of(taking);
+	}
+}

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * taking.h
+ *	  What the abort of a window takes away, and what must not be.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_TAKING_H
+#define ZDM_TAKING_H
+
+#include "zdm.h"
+
+#include "catalog/objectaddress.h"
+#include "nodes/pg_list.h"
+
+typedef struct Taking
+{
+	int64		step_id;		/* the step whose undo_sql does it, or 0 */
+	int64		birth_id;		/* else it was made directly: its row in
+								 * zdm.object */
+	ObjectAddress object;		/* what is taken away; a column */
+	bool		sets_not_null;	/* that only becomes NOT NULL again */
+	bool		is_implied;		/* goes by itself, with another one */
+	char	   *sql;			/* of what was made directly: takes it away */
+	char	   *obstacle;		/* a sentence why it has to stay, or NULL */
+} Taking;
+
+/*
+ * Add what the undo_sql of a step does, to a list of Taking.  False if all of
+ * it is to drop what is gone: there is nothing to undo then.  relids are the
+ * relations that relnames (char *, qualified and quoted) stand for.
+ */
+extern bool taking_add_undo(List **takings, int64 step_id, const char *undo_sql,
+							List *relids, List *relnames);
+
+/* The same for an object that was made directly. */
+extern void taking_add_born(List **takings, int64 birth_id, const ObjectAddress *object);
+
+/* Find out what goes by itself.  After all have been added. */
+extern void taking_mark_implied(List *takings);
+
+/*
+ * Set the obstacle of what is used by something that stays.  After those of
+ * loss.c.
+ */
+extern void taking_find_users(List *takings);
+
+/* Does it stay, because of itself or of what its step takes besides? */
+extern bool taking_stays(List *takings, const Taking *taking);
+
+/*
+ * loss.c: set the obstacle of what holds data that nothing else does.  Between
+ * ledger_begin() and ledger_end().
+ */
+extern void loss_find(List *takings);
+
+#endif							/* ZDM_TAKING_H */
