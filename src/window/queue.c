@@ -34,7 +34,7 @@
 #include "window/window.h"
 
 /* attribute number in zdm.step */
-#define Anum_step_deferred	19
+#define Anum_step_deferred	18
 
 /* in the space of advisory locks: the same as for statements in steps */
 #define LOCK_SPACE	3
@@ -423,7 +423,8 @@ void
 queue_set_running(const ZdmQueued *queued)
 {
 	change_step("UPDATE zdm.step SET state = 'running', attempts = attempts + 1,"
-				"  started_at = clock_timestamp(), retry_at = NULL WHERE id = $1 AND $2 IS NULL",
+				"  started_at = clock_timestamp(), retry_at = NULL"
+				" WHERE id = $1 AND state IN ('queued', 'running', 'failed') AND $2 IS NULL",
 				queued->id, NULL);
 }
 
@@ -435,16 +436,18 @@ queue_set_done(int64 step_id)
 				step_id, NULL);
 }
 
+/* One that was cancelled meanwhile stays so. */
 void
 queue_set_failed(const ZdmQueued *queued, const char *error, bool transient)
 {
 	if (transient)
 		change_step(psprintf("UPDATE zdm.step SET state = 'queued', last_error = $2,"
 							 "  retry_at = clock_timestamp() + least(power(2, attempts - 1), %d) * interval '1 s'"
-							 " WHERE id = $1", LONGEST_RETRY_SECONDS),
+							 " WHERE id = $1 AND state = 'running'", LONGEST_RETRY_SECONDS),
 					queued->id, error);
 	else
-		change_step("UPDATE zdm.step SET state = 'failed', last_error = $2 WHERE id = $1",
+		change_step("UPDATE zdm.step SET state = 'failed', last_error = $2"
+					" WHERE id = $1 AND state = 'running'",
 					queued->id, error);
 }
 

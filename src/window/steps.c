@@ -28,7 +28,7 @@
 
 /* attribute numbers in zdm.step */
 #define Anum_step_state	9
-#define Anum_step_deferred	19
+#define Anum_step_deferred	18
 
 /* attribute numbers of zdm.made */
 enum
