@@ -51,7 +51,7 @@ check_no_window_open(void)
 				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
 				 errmsg("cannot drop extension \"zdm\" while a window is open"),
 				 errdetail("Open windows: %s.", open_windows),
-				 errhint("End them with zdm_end_window() or zdm_abort_window() first.")));
+				 errhint("End them with zdm_end_window() or zdm_abort_window() first, and CALL zdm_wait() for their steps.")));
 }
 
 static void

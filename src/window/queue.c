@@ -443,11 +443,11 @@ queue_set_failed(const ZdmQueued *queued, const char *error, bool transient)
 	if (transient)
 		change_step(psprintf("UPDATE zdm.step SET state = 'queued', last_error = $2,"
 							 "  retry_at = clock_timestamp() + least(power(2, attempts - 1), %d) * interval '1 s'"
-							 " WHERE id = $1 AND state = 'running'", LONGEST_RETRY_SECONDS),
+							 " WHERE id = $1 AND state IN ('queued', 'running')", LONGEST_RETRY_SECONDS),
 					queued->id, error);
 	else
 		change_step("UPDATE zdm.step SET state = 'failed', last_error = $2"
-					" WHERE id = $1 AND state = 'running'",
+					" WHERE id = $1 AND state IN ('queued', 'running')",
 					queued->id, error);
 }
 
