@@ -107,10 +107,10 @@ result_id(uint64 row, int column)
 
 /* What undoing the steps that are done takes away. */
 static void
-find_undo(Abort *abort)
+find_undo(Abort *undoing)
 {
 	static const Oid types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(abort->window->id)};
+	Datum		values[] = {Int64GetDatum(undoing->window->id)};
 	SPITupleTable *rows;
 	uint64		count;
 
@@ -125,18 +125,18 @@ find_undo(Abort *abort)
 
 		SPI_tuptable = rows;
 		id = result_id(i, 1);
-		if (!taking_add_undo(&abort->takings, *id, SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
+		if (!taking_add_undo(&undoing->takings, *id, SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
 							 result_oids(i, 3), action_result_texts(i, 4)))
-			abort->void_steps = lappend(abort->void_steps, id);
+			undoing->void_steps = lappend(undoing->void_steps, id);
 	}
 }
 
 /* What was made directly. */
 static void
-find_born(Abort *abort)
+find_born(Abort *undoing)
 {
 	static const Oid types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(abort->window->id)};
+	Datum		values[] = {Int64GetDatum(undoing->window->id)};
 	uint64		count;
 
 	count = ledger_execute("SELECT id, classid, objid, objsubid FROM zdm.object"
@@ -153,13 +153,13 @@ find_born(Abort *abort)
 		ObjectAddressSubSet(object, DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
 							DatumGetObjectId(SPI_getbinval(tuple, desc, 3, &isnull)),
 							DatumGetInt32(SPI_getbinval(tuple, desc, 4, &isnull)));
-		taking_add_born(&abort->takings, *result_id(i, 1), &object);
+		taking_add_born(&undoing->takings, *result_id(i, 1), &object);
 	}
 }
 
 /* Is the type to which a statement has added a value taken away itself? */
 static bool
-takes_enum(const Abort *abort, const char *sql)
+takes_enum(const Abort *undoing, const char *sql)
 {
 	Node	   *stmt = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt;
 	Oid			typoid;
@@ -169,7 +169,7 @@ takes_enum(const Abort *abort, const char *sql)
 		return false;
 	typoid = LookupTypeNameOid(NULL, makeTypeNameFromNameList(((AlterEnumStmt *) stmt)->typeName),
 							   true);
-	foreach(lc, abort->takings)
+	foreach(lc, undoing->takings)
 	{
 		const Taking *taking = lfirst(lc);
 
@@ -182,10 +182,10 @@ takes_enum(const Abort *abort, const char *sql)
 
 /* What no command takes back. */
 static void
-find_irreversible(Abort *abort)
+find_irreversible(Abort *undoing)
 {
 	static const Oid types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(abort->window->id)};
+	Datum		values[] = {Int64GetDatum(undoing->window->id)};
 	List	   *statements = NIL;
 	char	   *removed;
 	uint64		count;
@@ -197,7 +197,7 @@ find_irreversible(Abort *abort)
 								" AND state = 'done' AND undo_sql IS NULL",
 								INT8OID, values[0]);
 	if (removed != NULL)
-		abort->obstacles = lappend(abort->obstacles, removed);
+		undoing->obstacles = lappend(undoing->obstacles, removed);
 
 	count = ledger_execute("SELECT sql FROM zdm.statement WHERE window_id = $1"
 						   " AND 'add_enum_value' = ANY (rules) ORDER BY id",
@@ -206,45 +206,45 @@ find_irreversible(Abort *abort)
 		statements = lappend(statements, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
 	foreach(lc, statements)
 	{
-		if (!takes_enum(abort, lfirst(lc)))
-			abort->obstacles = lappend(abort->obstacles,
+		if (!takes_enum(undoing, lfirst(lc)))
+			undoing->obstacles = lappend(undoing->obstacles,
 									   psprintf("An enum value cannot be removed: %s.",
 												(char *) lfirst(lc)));
 	}
 }
 
 static void
-find_takings(Abort *abort)
+find_takings(Abort *undoing)
 {
 	ListCell   *lc;
 
-	find_undo(abort);
-	find_born(abort);
-	taking_mark_implied(abort->takings);
-	loss_find(abort->takings);
-	taking_find_users(abort->takings);
-	foreach(lc, abort->takings)
+	find_undo(undoing);
+	find_born(undoing);
+	taking_mark_implied(undoing->takings);
+	loss_find(undoing->takings);
+	taking_find_users(undoing->takings);
+	foreach(lc, undoing->takings)
 	{
 		Taking	   *taking = lfirst(lc);
 
 		if (taking->obstacle != NULL)
-			abort->obstacles = lappend(abort->obstacles, taking->obstacle);
+			undoing->obstacles = lappend(undoing->obstacles, taking->obstacle);
 	}
-	find_irreversible(abort);
+	find_irreversible(undoing);
 }
 
 /* List what cannot be undone: an error, or a warning if forced. */
 static void
-report_obstacles(const Abort *abort, bool force)
+report_obstacles(const Abort *undoing, bool force)
 {
-	const char *name = abort->window->name;
+	const char *name = undoing->window->name;
 	StringInfoData detail;
 	ListCell   *lc;
 
-	if (abort->obstacles == NIL)
+	if (undoing->obstacles == NIL)
 		return;
 	initStringInfo(&detail);
-	foreach(lc, abort->obstacles)
+	foreach(lc, undoing->obstacles)
 		appendStringInfo(&detail, "%s%s", detail.len > 0 ? "\n" : "", (char *) lfirst(lc));
 	if (!force)
 		ereport(ERROR,
@@ -270,28 +270,28 @@ execute_on_ids(const char *sql, List *ids)
 
 /* Steps that are done are queued to be undone, the others are given up. */
 static void
-turn_steps(Abort *abort)
+turn_steps(Abort *undoing)
 {
 	static const Oid types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(abort->window->id)};
+	Datum		values[] = {Int64GetDatum(undoing->window->id)};
 	List	   *kept = NIL;
 	ListCell   *lc;
 
-	foreach(lc, abort->takings)
+	foreach(lc, undoing->takings)
 	{
 		Taking	   *taking = lfirst(lc);
 
-		if (taking->step_id != 0 && taking_stays(abort->takings, taking))
+		if (taking->step_id != 0 && taking_stays(undoing->takings, taking))
 			kept = lappend(kept, &taking->step_id);
 	}
 	ledger_execute("UPDATE zdm.step SET state = 'cancelled', finished_at = clock_timestamp()"
 				   " WHERE window_id = $1 AND deferred AND state IN ('queued', 'failed')",
 				   lengthof(types), types, values, NULL);
 	execute_on_ids("UPDATE zdm.step SET state = 'undone', is_undo = true WHERE id = ANY ($1)",
-				   abort->void_steps);
+				   undoing->void_steps);
 	execute_on_ids("UPDATE zdm.step SET state = 'cancelled', is_undo = true WHERE id = ANY ($1)",
 				   kept);
-	abort->undone += ledger_execute("UPDATE zdm.step SET state = 'queued', is_undo = true, attempts = 0,"
+	undoing->undone += ledger_execute("UPDATE zdm.step SET state = 'queued', is_undo = true, attempts = 0,"
 									"  last_error = NULL, retry_at = NULL, finished_at = NULL,"
 									"  position = NULL"
 									" WHERE window_id = $1 AND deferred AND state = 'done'"
@@ -300,7 +300,7 @@ turn_steps(Abort *abort)
 }
 
 static void
-add_undo_step(Abort *abort, int64 statement_id, int ordinal, const Taking *taking)
+add_undo_step(Abort *undoing, int64 statement_id, int ordinal, const Taking *taking)
 {
 	static const Oid types[] = {INT8OID, INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID, INT8OID,
 	OIDOID};
@@ -308,7 +308,7 @@ add_undo_step(Abort *abort, int64 statement_id, int ordinal, const Taking *takin
 
 	values[0] = Int64GetDatum(taking->birth_id);
 	values[1] = Int64GetDatum(statement_id);
-	values[2] = Int64GetDatum(abort->window->id);
+	values[2] = Int64GetDatum(undoing->window->id);
 	values[3] = Int32GetDatum(ordinal);
 	values[4] = CStringGetTextDatum(psprintf("-- made directly: %s",
 											 getObjectDescription(&taking->object, false)));
@@ -319,7 +319,7 @@ add_undo_step(Abort *abort, int64 statement_id, int ordinal, const Taking *takin
 				   "  system_identifier, database_oid, deferred, is_undo)"
 				   " VALUES ($1, $2, $3, $4, 'expand', $5, $6, $7, $8, true, true)",
 				   lengthof(types), types, values, NULL);
-	abort->undone++;
+	undoing->undone++;
 }
 
 /*
@@ -327,17 +327,17 @@ add_undo_step(Abort *abort, int64 statement_id, int ordinal, const Taking *takin
  * come at their place among the others.
  */
 static void
-add_undo_steps(Abort *abort, int64 statement_id)
+add_undo_steps(Abort *undoing, int64 statement_id)
 {
 	int			ordinal = 1;
 	ListCell   *lc;
 
-	foreach(lc, abort->takings)
+	foreach(lc, undoing->takings)
 	{
 		const Taking *taking = lfirst(lc);
 
-		if (taking->step_id == 0 && !taking->is_implied && !taking_stays(abort->takings, taking))
-			add_undo_step(abort, statement_id, ordinal++, taking);
+		if (taking->step_id == 0 && !taking->is_implied && !taking_stays(undoing->takings, taking))
+			add_undo_step(undoing, statement_id, ordinal++, taking);
 	}
 }
 
@@ -366,19 +366,19 @@ check_can_abort(const OpenWindow *window)
 
 /* Find out what there is to do, and whether it can be done. */
 static void
-prepare_abort(Abort *abort, const char *name, bool force)
+prepare_abort(Abort *undoing, const char *name, bool force)
 {
 	LedgerScope scope;
 
 	ledger_begin(&scope);
-	MemoryContextSwitchTo(abort->context);
-	abort->window = action_find_window(name, abort->context, true);
-	check_can_abort(abort->window);
-	check_nothing_runs(abort->window);
+	MemoryContextSwitchTo(undoing->context);
+	undoing->window = action_find_window(name, undoing->context, true);
+	check_can_abort(undoing->window);
+	check_nothing_runs(undoing->window);
 	action_hold_off_ddl();
-	check_nothing_runs(abort->window);
-	find_takings(abort);
-	report_obstacles(abort, force);
+	check_nothing_runs(undoing->window);
+	find_takings(undoing);
+	report_obstacles(undoing, force);
 	ledger_end(&scope);
 }
 
@@ -388,20 +388,20 @@ zdm_abort_window(PG_FUNCTION_ARGS)
 {
 	char	   *name = action_text_arg(fcinfo, 0);
 	bool		force = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
-	Abort		abort = {0};
+	Abort		undoing = {0};
 	LedgerScope scope;
 	int64		statement_id;
 
 	action_prevent_if_read_only("zdm_abort_window()");
-	abort.context = CurrentMemoryContext;
-	prepare_abort(&abort, name, force);
-	statement_id = record_abort(abort.window);
+	undoing.context = CurrentMemoryContext;
+	prepare_abort(&undoing, name, force);
+	statement_id = record_abort(undoing.window);
 	ledger_begin(&scope);
-	turn_steps(&abort);
-	add_undo_steps(&abort, statement_id);
-	action_set_state(abort.window, abort.undone > 0 ? "aborting" : "aborted");
+	turn_steps(&undoing);
+	add_undo_steps(&undoing, statement_id);
+	action_set_state(undoing.window, undoing.undone > 0 ? "aborting" : "aborted");
 	ledger_end(&scope);
-	if (abort.undone > 0)
-		action_start_work(abort.window);
-	PG_RETURN_INT64(abort.undone);
+	if (undoing.undone > 0)
+		action_start_work(undoing.window);
+	PG_RETURN_INT64(undoing.undone);
 }
