@@ -38,6 +38,8 @@ typedef struct Guard
 	List	   *judgements;
 	ZdmPlan    *plan;			/* how to carry it out, or NULL: as it is */
 	struct ZdmDeferral *deferral;	/* what of it waits, or NULL */
+	const ZdmQueued *queued;	/* the deferred step that it carries out, or
+								 * NULL */
 	Node	   *futile;			/* refused, but the server has an error of its
 								 * own to raise first, for this; or NULL */
 	Oid			turn;			/* table whose turn the session has, or
@@ -50,9 +52,6 @@ typedef struct Guard
 	MemoryContext context;		/* holds all of this, across attempts */
 } Guard;
 
-/* The deferred step that this session carries out, or NULL. */
-static const ZdmQueued *carried_out = NULL;
-
 /* Collect what verdicts depend on, in this session and now. */
 void
 guard_policy(ZdmPolicy *policy)
@@ -62,19 +61,25 @@ guard_policy(ZdmPolicy *policy)
 	policy->mode = zdm_guc_mode;
 	policy->require_window = zdm_guc_require_window;
 	policy->is_born = born_in_window;
-	if (carried_out != NULL)
-	{
-		policy->mode = ZDM_MODE_ENFORCE;
-		policy->carries_out = carried_out->id;
-		policy->window_id = carried_out->window_id;
-		policy->open_windows = NULL;
-		return;
-	}
 	window = window_current(&policy->open_windows);
 	policy->window_id = window ? window->id : 0;
 	policy->window_name = window ? window->name : NULL;
 	policy->knows_births = window != NULL && window->is_native;
 	policy->defers = window != NULL && window->defers;
+}
+
+/*
+ * The same for a deferred step, which has its window, and has been judged.
+ * What event triggers and functions send on the way is none of it.
+ */
+static void
+policy_of_queued(ZdmPolicy *policy, const ZdmQueued *queued)
+{
+	policy->mode = ZDM_MODE_ENFORCE;
+	policy->require_window = zdm_guc_require_window;
+	policy->is_born = born_in_window;
+	policy->carries_out = queued->id;
+	policy->window_id = queued->window_id;
 }
 
 /* The statement's own text out of the string that the client sent. */
@@ -118,7 +123,11 @@ judge(Guard *guard)
 	/* before the windows are read, so that none can open in between */
 	if (zdm_needs_window(ddl))
 		window_hold_off();
-	guard_policy(&guard->policy);
+	memset(&guard->policy, 0, sizeof(ZdmPolicy));
+	if (guard->queued != NULL)
+		policy_of_queued(&guard->policy, guard->queued);
+	else
+		guard_policy(&guard->policy);
 	guard->judgements = NIL;
 	guard->plan = NULL;
 	guard->deferral = NULL;
@@ -462,8 +471,8 @@ run_judged(Guard *guard, bool can_abort, MemoryContext context)
  * entry that may hold the parse tree, so the next ones work on copies; and all of
  * guard lives in the portal's context.
  */
-void
-guard_utility(const ZdmUtility *utility)
+static void
+guard_statement(const ZdmUtility *utility, const ZdmQueued *queued)
 {
 	bool		can_abort = utility->context == PROCESS_UTILITY_TOPLEVEL &&
 		!IsInTransactionBlock(true) && ActivePortal != NULL;
@@ -473,6 +482,7 @@ guard_utility(const ZdmUtility *utility)
 	Guard	   *guard = palloc0(sizeof(Guard));
 
 	guard->utility = *utility;
+	guard->queued = queued;
 	guard->context = context;
 	judge(guard);
 	PG_TRY();
@@ -489,34 +499,22 @@ guard_utility(const ZdmUtility *utility)
 }
 
 void
+guard_utility(const ZdmUtility *utility)
+{
+	guard_statement(utility, NULL);
+}
+
+void
 guard_carry_out(const ZdmUtility *utility, const ZdmQueued *queued)
 {
-	PG_TRY();
-	{
-		carried_out = queued;
-		guard_utility(utility);
-	}
-	PG_FINALLY();
-	{
-		carried_out = NULL;
-	}
-	PG_END_TRY();
+	guard_statement(utility, queued);
 }
 
 void
 guard_carry_out_sql(const char *sql, const ZdmQueued *queued, List *targets)
 {
-	PG_TRY();
-	{
-		ZdmPolicy	policy = {0};
+	ZdmPolicy	policy = {0};
 
-		carried_out = queued;
-		guard_policy(&policy);
-		rewrite_run_sql(sql, &policy, targets);
-	}
-	PG_FINALLY();
-	{
-		carried_out = NULL;
-	}
-	PG_END_TRY();
+	policy_of_queued(&policy, queued);
+	rewrite_run_sql(sql, &policy, targets);
 }
