@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/tuplestore.h"
+#include "window/queue.h"
 
 PG_FUNCTION_INFO_V1(zdm_check);
 PG_FUNCTION_INFO_V1(zdm_explain);
@@ -259,6 +260,7 @@ init_ddl(ZdmDdl *ddl, Node *stmt, const char *sql, ZdmXact *xact)
 	ddl->xact = xact;
 	ddl->small_table = (int64) zdm_guc_small_table * 1024;
 	ddl->sees_sessions = true;
+	ddl->going = queue_going();
 	if (stmt != NULL)
 		ddl->command = GetCommandTagName(CreateCommandTag(stmt));
 }

@@ -168,6 +168,9 @@ typedef struct ZdmDdl
 								 * multi-statement string */
 	bool		in_function;	/* in a function or DO block */
 	bool		sees_sessions;	/* say who holds the locks needed right now */
+	List	   *going;			/* ZdmClaim: what will have been dropped when
+								 * the statement takes away what it does, and
+								 * is as good as gone; or NIL */
 
 	/* the ALTER TABLE under analysis, for its commands' handlers, or NULL */
 	AlterTableStmt *alter;
@@ -300,6 +303,9 @@ extern ZdmHazard *ddl_object_hazard(ZdmDdl *ddl, ZdmRuleId rule,
 
 extern Oid	ddl_role(ZdmDdl *ddl, const RoleSpec *role);	/* InvalidOid: noted */
 extern char *ddl_role_names(List *roles);	/* of RoleSpec, quoted for people */
+
+/* going.c: is the object, or the relation that it is part of, among ddl->going? */
+extern bool ddl_is_going(const ZdmDdl *ddl, const ObjectAddress *object);
 
 /* depend.c: what goes when objects (ObjectAddress) are dropped */
 extern List *ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade);

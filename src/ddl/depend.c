@@ -198,6 +198,8 @@ reach_object(Reach *reach, const ObjectAddress *object, bool only_cascade,
 		if (object->objectSubId == 0 && edge->object.classId == object->classId &&
 			edge->object.objectId == object->objectId)
 			continue;			/* a part of the object itself */
+		if (ddl_is_going(reach->ddl, &edge->object))
+			continue;
 		reach_object(reach, &edge->object, edge->deptype == DEPENDENCY_NORMAL, false);
 	}
 }

@@ -436,6 +436,15 @@ covers_more(Bitmapset *columns, AttrNumber attnum)
 		bms_membership(columns) == BMS_MULTIPLE;
 }
 
+static bool
+is_going(const ZdmDdl *ddl, Oid classid, Oid objectid)
+{
+	ObjectAddress address;
+
+	ObjectAddressSet(address, classid, objectid);
+	return ddl_is_going(ddl, &address);
+}
+
 /*
  * Indexes and constraints that cover the column and others too: they go with
  * it, without a word and without CASCADE.  For people, or as the statements
@@ -453,7 +462,8 @@ ddl_shared_parts(const ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum, bool as_sql)
 		ZdmConstraint *con = lfirst(lc);
 
 		if (!covers_more(ddl_constraint_columns(con), attnum) ||
-			is_dropped_by_name(ddl, con->name))
+			is_dropped_by_name(ddl, con->name) ||
+			is_going(ddl, ConstraintRelationId, con->oid))
 			continue;
 		if (as_sql)
 			appendStringInfo(&buf, "ALTER TABLE %s DROP CONSTRAINT %s; ",
@@ -466,7 +476,8 @@ ddl_shared_parts(const ZdmDdl *ddl, ZdmRel *rel, AttrNumber attnum, bool as_sql)
 		ZdmIndex   *index = lfirst(lc);
 		Bitmapset  *columns = bms_copy(index->expr_attnums);
 
-		if (OidIsValid(index->constraint))
+		if (OidIsValid(index->constraint) ||
+			is_going(ddl, RelationRelationId, index->indexoid))
 			continue;
 		for (int i = 0; i < index->natts; i++)
 		{

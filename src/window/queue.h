@@ -41,6 +41,12 @@ extern void queue_add(int64 statement_id, int64 window_id, List *parts);
 extern bool queue_any(void);
 
 /*
+ * going.c: what deferred steps will drop (ZdmClaim), palloc'd; for a statement
+ * that a client sends it is gone.
+ */
+extern List *queue_going(void);
+
+/*
  * The first step that can run now: of one window if window_id is not 0, and of
  * one session user if session_role is not NULL.  NULL if there is none, or
  * each is being run by somebody.  palloc'd.  The session holds the lock of the

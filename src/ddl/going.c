@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * going.c
+ *	  Objects that wait to be dropped, and what will go with them.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "ddl/ddl.h"
+#include "step.h"
+#include "utils/lsyscache.h"
+
+static bool
+is_relation(const ZdmClaim *claim, Oid relid)
+{
+	return OidIsValid(relid) && claim->relid == relid && strcmp(claim->kind, "relation") == 0;
+}
+
+/* relid and name are those of the column or constraint, or of the relation */
+static bool
+is_part(const ZdmClaim *claim, const char *kind, Oid relid, const char *name)
+{
+	return OidIsValid(relid) && claim->relid == relid && name != NULL &&
+		strcmp(claim->kind, kind) == 0 && strcmp(claim->name, name) == 0;
+}
+
+/* The relation itself, or that of which the object is a part; or InvalidOid */
+static Oid
+relation_of(ZdmDdl *ddl, const ObjectAddress *object)
+{
+	ZdmRel	   *rel;
+
+	if (object->classId == RelationRelationId)
+		return object->objectId;
+	rel = ddl_part_rel(ddl, object);
+	return rel != NULL ? rel->relid : InvalidOid;
+}
+
+static bool
+is_identity(const ZdmClaim *claim, const ObjectAddress *object)
+{
+	const char *kind = getObjectTypeDescription(object, true);
+	const char *identity = getObjectIdentity(object, true);
+
+	return !OidIsValid(claim->relid) && kind != NULL && identity != NULL &&
+		strcmp(claim->kind, kind) == 0 && strcmp(claim->name, identity) == 0;
+}
+
+bool
+ddl_is_going(const ZdmDdl *ddl, const ObjectAddress *object)
+{
+	ZdmDdl		scratch = *ddl;
+	Oid			relid;
+	const char *column = NULL;
+	const char *constraint = NULL;
+	ListCell   *lc;
+
+	if (ddl->going == NIL)
+		return false;
+	relid = relation_of(&scratch, object);
+	if (object->classId == RelationRelationId && object->objectSubId != 0)
+		column = get_attname(object->objectId, object->objectSubId, true);
+	if (object->classId == ConstraintRelationId)
+		constraint = get_constraint_name(object->objectId);
+	foreach(lc, ddl->going)
+	{
+		const ZdmClaim *claim = lfirst(lc);
+
+		if (is_relation(claim, relid) || is_part(claim, "column", relid, column) ||
+			is_part(claim, "constraint", relid, constraint) || is_identity(claim, object))
+			return true;
+	}
+	return false;
+}
