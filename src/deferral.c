@@ -144,4 +144,5 @@ deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral)
 	foreach(lc, deferral->parts)
 		report_part(deferral, lfirst(lc));
 	CommandCounterIncrement();
+	window_wake_workers();
 }
