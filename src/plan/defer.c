@@ -55,11 +55,11 @@ zdm_defer_knows(ZdmRuleId rule)
 			/* they are split over two columns, or have no safe form at all */
 		case ZDM_RULE_ALTER_COLUMN_TYPE_IN_WINDOW:
 		case ZDM_RULE_RENAME_COLUMN:
-		case ZDM_RULE_RENAME_SCHEMA:
 		case ZDM_RULE_RENAME_ENUM_VALUE:
 		case ZDM_RULE_RENAME_OBJECT:
 			return false;
 		case ZDM_RULE_RENAME_TABLE:
+		case ZDM_RULE_RENAME_SCHEMA:
 			return deferrer_function(rule) != NULL;
 		default:
 			return zdm_rules[rule].class == ZDM_CLASS_COMPAT;
@@ -504,7 +504,7 @@ finish_part(const ZdmDeferral *deferral, ZdmPart *part)
 		part->lock_mode = Max(part->lock_mode, ((ZdmStep *) lfirst(lc))->lock_mode);
 	if (part->claims == NIL && part->phase != ZDM_PHASE_EXPAND)
 		zdm_defer_add_claims(part);
-	if (part->verify_sql == NULL && part->phase == ZDM_PHASE_CONTRACT)
+	if (part->verify_sql == NULL && part->phase != ZDM_PHASE_MIGRATE)
 		zdm_defer_add_verify(deferral, part);
 	return feasible;
 }

@@ -77,7 +77,7 @@ extern void zdm_defer_claim(ZdmPart *part, const char *action, const char *kind,
 /* claim.c: what follows from the SQL of a part */
 extern void zdm_defer_add_claims(ZdmPart *part);
 
-/* verify.c: the query for the rows in its way, by its parse tree */
+/* verify.c: the query for the rows in its way, or in that of its undo_sql */
 extern void zdm_defer_add_verify(const ZdmDeferral *deferral, ZdmPart *part);
 
 #endif							/* ZDM_DEFER_H */

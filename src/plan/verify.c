@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * verify.c
- *	  The query for the rows that are in the way of a deferred part: those
- *	  that break a constraint still to be added.
+ *	  The query for the rows that are in the way of a deferred part, or of
+ *	  what undoes one: those that break a constraint still to be added.
  *
- * It is made of the part's own SQL, so it tells what that will meet.  NULL is
+ * It is made of that very SQL, so it tells what that will meet.  NULL is
  * a NULL of the column as the server's constraints see it, not a row of NULLs.
  *
  * Copyright (c) 2026, the zdm developers
@@ -208,26 +208,42 @@ verify_constraint(const Verify *verify, const Constraint *con, Node *cmd)
 	}
 }
 
-/* The one action of an ALTER TABLE */
 static char *
-verify_alter_table(ZdmDdl *ddl, const AlterTableStmt *stmt)
+verify_action(const Verify *verify, AlterTableCmd *cmd)
 {
-	AlterTableCmd *cmd = linitial_node(AlterTableCmd, stmt->cmds);
-	Verify		verify = {ddl};
-
-	verify.rel = ddl_rel(ddl, stmt->relation, true);
-	verify.inh = stmt->relation->inh;
-	if (verify.rel == NULL || list_length(stmt->cmds) != 1)
-		return NULL;
 	switch (cmd->subtype)
 	{
 		case AT_SetNotNull:
-			return verify_not_null(&verify, cmd->name);
+			return verify_not_null(verify, cmd->name);
 		case AT_AddConstraint:
-			return verify_constraint(&verify, castNode(Constraint, cmd->def), (Node *) cmd);
+			return verify_constraint(verify, castNode(Constraint, cmd->def), (Node *) cmd);
 		default:
 			return NULL;
 	}
+}
+
+/* Of several actions those with rows in their way, by their numbers */
+static char *
+verify_alter_table(ZdmDdl *ddl, const AlterTableStmt *stmt)
+{
+	Verify		verify = {ddl, ddl_rel(ddl, stmt->relation, true), stmt->relation->inh};
+	StringInfoData buf;
+	char	   *query = NULL;
+	int			count = 0;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, verify.rel ? stmt->cmds : NIL)
+	{
+		char	   *next = verify_action(&verify, lfirst(lc));
+
+		if (next == NULL)
+			continue;
+		query = next;
+		appendStringInfo(&buf, "%sSELECT %d AS action FROM (%s) AS found",
+						 count++ > 0 ? " UNION ALL " : "", foreach_current_index(lc) + 1, query);
+	}
+	return count > 1 ? buf.data : query;
 }
 
 /* CREATE UNIQUE INDEX: keys can be expressions, and rows left out */
@@ -264,17 +280,19 @@ verify_index(ZdmDdl *ddl, const IndexStmt *stmt)
 					filled.data, keys.data);
 }
 
+/* Of what runs at once: rows in the way of its undoing */
 void
 zdm_defer_add_verify(const ZdmDeferral *deferral, ZdmPart *part)
 {
-	List	   *stmts = raw_parser(part->sql, RAW_PARSE_DEFAULT);
+	const char *sql = part->phase == ZDM_PHASE_CONTRACT ? part->sql : part->undo_sql;
+	List	   *stmts = sql ? raw_parser(sql, RAW_PARSE_DEFAULT) : NIL;
 	ZdmXact		xact = {0};
 	ZdmDdl		ddl = {0};
 
 	if (list_length(stmts) != 1)
 		return;
 	ddl.stmt = linitial_node(RawStmt, stmts)->stmt;
-	ddl.sql = ddl.query = part->sql;
+	ddl.sql = ddl.query = sql;
 	ddl.script = deferral->ddl->script;
 	ddl.xact = &xact;
 	if (IsA(ddl.stmt, AlterTableStmt))
