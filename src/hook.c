@@ -122,6 +122,9 @@ is_commit_prepared(const Node *stmt)
 static void
 look_at_utility(const ZdmUtility *utility)
 {
+	/* asked before: the command may end the transaction that the tree is in */
+	bool		commits_prepared = is_commit_prepared(utility->pstmt->utilityStmt);
+
 	/* the parts of a command that was looked at as a whole come as such */
 	if (is_control(nodeTag(utility->pstmt->utilityStmt)) ||
 		utility->context == PROCESS_UTILITY_SUBCOMMAND ||
@@ -129,7 +132,7 @@ look_at_utility(const ZdmUtility *utility)
 		hook_run_utility(utility);
 	else
 		guard_utility(utility);
-	if (is_commit_prepared(utility->pstmt->utilityStmt))
+	if (commits_prepared)
 		note_commit_prepared();
 }
 
