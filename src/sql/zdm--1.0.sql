@@ -135,6 +135,11 @@ COMMENT ON TABLE zdm.claim IS
 COMMENT ON COLUMN zdm.claim.kind IS
 	'relation (with schema_name), column or constraint (with relid), or another kind of object by its identity';
 
+/* a publication FOR ALL TABLES lets no row be deleted without an identity */
+ALTER TABLE zdm.object REPLICA IDENTITY FULL;
+ALTER TABLE zdm.made REPLICA IDENTITY FULL;
+ALTER TABLE zdm.claim REPLICA IDENTITY FULL;
+
 SELECT pg_catalog.pg_extension_config_dump('zdm.window', '');
 SELECT pg_catalog.pg_extension_config_dump('zdm.window_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('zdm.object', '');
