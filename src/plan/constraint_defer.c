@@ -99,10 +99,10 @@ put_aside(ZdmDeferral *deferral, const ZdmRel *index)
  * DROP INDEX: queries use an index whatever its name is, so that a migration
  * which makes one anew finds the name free.
  */
-static bool
-drop_index(ZdmDeferral *deferral, const ZdmHazard *hazard)
+bool
+zdm_defer_drop_index(ZdmDeferral *deferral, ZdmPhase phase)
 {
-	const DropStmt *stmt = castNode(DropStmt, hazard->node);
+	const DropStmt *stmt = castNode(DropStmt, deferral->ddl->stmt);
 	ZdmDdl		scratch = *deferral->ddl;
 	List	   *objects = NIL;
 	List	   *indexes = NIL;
@@ -126,18 +126,21 @@ drop_index(ZdmDeferral *deferral, const ZdmHazard *hazard)
 	}
 	dependents = zdm_defer_dependents(deferral, objects, stmt->behavior == DROP_CASCADE);
 
-	deferral->plan->rel = hazard->rel;
 	initStringInfo(&names);
 	foreach(lc, indexes)
 	{
-		const ZdmRel *index = lfirst(lc);
+		ZdmRel	   *index = lfirst(lc);
 		char	   *name = put_aside(deferral, index);
 
+		if (deferral->plan->rel == NULL)
+			deferral->plan->rel = ddl_index_table(&scratch, index);
 		aside = lappend(aside, name);
 		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
 						 quote_qualified_identifier(index->nspname, name));
 	}
-	part = zdm_defer_part(deferral, ZDM_PHASE_CONTRACT, "DROP INDEX %s%s%s%s",
+	if (indexes == NIL)
+		return false;
+	part = zdm_defer_part(deferral, phase, "DROP INDEX %s%s%s%s",
 						  stmt->concurrent ? "CONCURRENTLY " : "",
 						  stmt->missing_ok ? "IF EXISTS " : "", names.data,
 						  stmt->behavior == DROP_CASCADE ? " CASCADE" : "");
@@ -149,9 +152,16 @@ drop_index(ZdmDeferral *deferral, const ZdmHazard *hazard)
 						list_nth(aside, foreach_current_index(lc)));
 	}
 	also = zdm_defer_cascade(part, dependents);
-	part->note = psprintf("Clients of the old version may rely on it until then%s%s.",
-						  also ? "; CASCADE takes along " : "", also ? also : "");
+	if (phase == ZDM_PHASE_CONTRACT)
+		part->note = psprintf("Clients of the old version may rely on it until then%s%s.",
+							  also ? "; CASCADE takes along " : "", also ? also : "");
 	return true;
+}
+
+static bool
+drop_index(ZdmDeferral *deferral, const ZdmHazard *hazard)
+{
+	return zdm_defer_drop_index(deferral, ZDM_PHASE_CONTRACT);
 }
 
 /* DETACH PARTITION and NO INHERIT, whose other table is named with its schema */

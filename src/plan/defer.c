@@ -20,6 +20,7 @@
 #include "plan/column_plan.h"
 #include "plan/constraint_plan.h"
 #include "plan/defer.h"
+#include "plan/drop_defer.h"
 #include "plan/index_plan.h"
 #include "plan/qualify.h"
 #include "utils/builtins.h"
@@ -424,6 +425,9 @@ defer_simple(ZdmDeferral *deferral)
 		if (defer != NULL && judgement->verdict == ZDM_VERDICT_DEFER)
 			return defer(deferral, judgement->hazard);
 	}
+	if (IsA(deferral->ddl->stmt, DropStmt) &&
+		((const DropStmt *) deferral->ddl->stmt)->removeType == OBJECT_INDEX)
+		return zdm_defer_drop_index(deferral, phase);
 	if (IsA(deferral->ddl->stmt, IndexStmt))
 		return defer_index(deferral, (const IndexStmt *) deferral->ddl->stmt, phase);
 	(void) zdm_defer_statement(deferral, phase);

@@ -15,6 +15,9 @@
 /* column_defer.c: DROP COLUMN; false if it cannot wait */
 extern bool zdm_defer_drop_column(ZdmDeferral *deferral, const AlterTableCmd *cmd);
 
+/* constraint_defer.c: DROP INDEX */
+extern bool zdm_defer_drop_index(ZdmDeferral *deferral, ZdmPhase phase);
+
 /* drop_defer.c: DROP of whatever kind of object */
 extern bool zdm_defer_drop(ZdmDeferral *deferral, const DropStmt *stmt);
 
