@@ -20,7 +20,7 @@ SELECT zdm_begin_window(E' \t\n');
 SELECT zdm_begin_window(repeat('x', 64));
 SELECT zdm_begin_window('v2', NULL);
 SELECT zdm_begin_window('v2', 'refuses');
-SELECT zdm_begin_window('v2', 'defer');
+SELECT zdm_begin_window('v2', old_clients => 'v1\');
 SELECT zdm_begin_window('v2', quiet_period => NULL);
 SELECT zdm_begin_window('v2', quiet_period => '-1 s');
 SELECT count(*) FROM zdm_windows WHERE id > :before;
@@ -98,14 +98,35 @@ SET application_name = 'shop v1';
 SELECT zdm_end_window(force => true);
 RESET application_name;
 
--- abort: what cannot be undone without losing data is listed
+-- old_clients is a LIKE pattern
+SET application_name = 'shop v1\';
+SELECT zdm_begin_window('patterns', old_clients => 'shop v1\\') IS NOT NULL AS opened;
+SELECT ok, regexp_replace(detail, 'pid \d+', 'pid N') AS detail FROM zdm_window_status('patterns') WHERE condition = 'old clients gone';
+SELECT zdm_end_window('patterns', force => true);
+SELECT zdm_begin_window('patterns', old_clients => '') IS NOT NULL AS opened;
+SELECT ok, detail FROM zdm_window_status('patterns') WHERE condition = 'old clients gone';
+SELECT zdm_end_window('patterns');
+SELECT zdm_begin_window('patterns', old_clients => 'shop\_v_%') IS NOT NULL AS opened;
+SELECT ok, detail FROM zdm_window_status('patterns') WHERE condition = 'old clients gone';
+SELECT zdm_end_window('patterns');
+SELECT zdm_begin_window('patterns', old_clients => 'shop_v_%') IS NOT NULL AS opened;
+SELECT ok FROM zdm_window_status('patterns') WHERE condition = 'old clients gone';
+SELECT zdm_end_window('patterns', force => true);
+RESET application_name;
+
+-- abort: what cannot be undone without losing data is listed, the rest is undone
 SELECT zdm_begin_window('v4') IS NOT NULL AS opened;
 CREATE TABLE ledger (id int);
 INSERT INTO ledger VALUES (1);
 CREATE TABLE still_empty (id int);
 ALTER TABLE customer ADD COLUMN rating int;
+\set VERBOSITY terse
 SELECT zdm_abort_window();
+\set VERBOSITY default
 SELECT zdm_abort_window(force => true);
+CALL zdm_wait();
+SELECT to_regclass('ledger'), to_regclass('still_empty');
+SELECT count(*) FROM pg_attribute WHERE attrelid = 'customer'::regclass AND attname = 'rating';
 SELECT zdm_abort_window();
 SELECT name, state FROM zdm_windows WHERE id > :before ORDER BY id;
 SELECT zdm_begin_window('v5') IS NOT NULL AS opened;

@@ -28,6 +28,7 @@
 #include "window/action.h"
 #include "window/ledger.h"
 #include "window/taking.h"
+#include "window/verify.h"
 #include "window/window.h"
 
 PG_FUNCTION_INFO_V1(zdm_abort_window);
@@ -213,12 +214,29 @@ find_irreversible(Abort *undoing)
 	}
 }
 
+/* Rows that are in the way of undoing a step: NULLs where NOT NULL comes back. */
+static void
+find_rows(Abort *undoing)
+{
+	ListCell   *lc;
+
+	foreach(lc, verify_steps(undoing->window->id, true))
+	{
+		const VerifiedStep *step = lfirst(lc);
+
+		if (step->problem != NULL)
+			taking_add_blocked(&undoing->takings, step->id,
+							   psprintf("The undo of %s.", step->problem));
+	}
+}
+
 static void
 find_takings(Abort *undoing)
 {
 	ListCell   *lc;
 
 	find_undo(undoing);
+	find_rows(undoing);
 	find_born(undoing);
 	taking_mark_implied(undoing->takings);
 	loss_find(undoing->takings);

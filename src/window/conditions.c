@@ -10,29 +10,17 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 #include "window/action.h"
 #include "window/ledger.h"
-#include "window/probe.h"
+#include "window/verify.h"
 #include "window/window.h"
 
 PG_FUNCTION_INFO_V1(zdm_window_status);
-
-/* A step with a query for the rows in its way. */
-typedef struct Verification
-{
-	const char *step;			/* for people */
-	const char *role;
-	const char *query;
-	List	   *settings;		/* char *: name=value */
-} Verification;
 
 static Condition *
 make_condition(const char *name, bool ok, const char *detail)
@@ -110,71 +98,20 @@ condition_on_quiet_period(const OpenWindow *window)
 	return condition;
 }
 
-/* The window's steps that still have to be verified, as Verification. */
-static List *
-verifications(const OpenWindow *window)
-{
-	static const Oid types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(window->id)};
-	List	   *result = NIL;
-	uint64		count;
-
-	count = ledger_execute("SELECT format('step %s (%s)', s.id, s.sql), t.role, s.verify_sql, s.settings"
-						   " FROM zdm.step s JOIN zdm.statement t ON t.id = s.statement_id"
-						   " WHERE s.window_id = $1 AND s.deferred AND s.verify_sql IS NOT NULL"
-						   " AND s.phase = 'contract' AND s.state IN ('queued', 'failed')"
-						   " ORDER BY s.id", lengthof(types), types, values, NULL);
-	for (uint64 i = 0; i < count; i++)
-	{
-		Verification *verification = palloc(sizeof(Verification));
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-
-		verification->step = SPI_getvalue(tuple, SPI_tuptable->tupdesc, 1);
-		verification->role = SPI_getvalue(tuple, SPI_tuptable->tupdesc, 2);
-		verification->query = SPI_getvalue(tuple, SPI_tuptable->tupdesc, 3);
-		verification->settings = action_result_texts(i, 4);
-		result = lappend(result, verification);
-	}
-	return result;
-}
-
-/* What is in the way of the step, with the query that finds it; or NULL. */
-static char *
-verify(const Verification *verification)
-{
-	Oid			role = get_role_oid(verification->role, true);
-	char	   *error;
-	char	   *count;
-
-	if (!OidIsValid(role))
-		return psprintf("%s: its role \"%s\" does not exist", verification->step, verification->role);
-	count = probe_query(psprintf("SELECT count(*) FROM (%s) AS found", verification->query),
-						role, verification->settings, CurrentMemoryContext, &error);
-	if (error != NULL)
-		return psprintf("%s: the query for rows in its way failed: %s: %s",
-						verification->step, error, verification->query);
-	if (strcmp(count, "0") == 0)
-		return NULL;
-	return psprintf("%s: %s rows are in its way, found by: %s",
-					verification->step, count, verification->query);
-}
-
 static Condition *
 condition_on_rows(const OpenWindow *window)
 {
-	List	   *steps = verifications(window);
+	List	   *steps = verify_steps(window->id, false);
 	StringInfoData unmet;
 	ListCell   *lc;
 
 	initStringInfo(&unmet);
 	foreach(lc, steps)
 	{
-		char	   *problem;
+		const VerifiedStep *step = lfirst(lc);
 
-		CHECK_FOR_INTERRUPTS();
-		problem = verify(lfirst(lc));
-		if (problem != NULL)
-			appendStringInfo(&unmet, "%s%s", unmet.len > 0 ? "; " : "", problem);
+		if (step->problem != NULL)
+			appendStringInfo(&unmet, "%s%s", unmet.len > 0 ? "; " : "", step->problem);
 	}
 	return make_condition("no row in the way", unmet.len == 0,
 						  unmet.len > 0 ? unmet.data :

@@ -55,20 +55,19 @@ find_taking(List *takings, const ObjectAddress *object)
 	{
 		Taking	   *taking = lfirst(lc);
 
-		if (!taking->sets_not_null && is_same(&taking->object, object))
+		if (is_same(&taking->object, object))
 			return taking;
 	}
 	return NULL;
 }
 
 static void
-add_undo(Undo *undo, const ObjectAddress *object, bool sets_not_null)
+add_undo(Undo *undo, const ObjectAddress *object)
 {
 	Taking	   *taking = palloc0(sizeof(Taking));
 
 	taking->step_id = undo->step_id;
 	taking->object = *object;
-	taking->sets_not_null = sets_not_null;
 	*undo->takings = lappend(*undo->takings, taking);
 	undo->does_anything = true;
 }
@@ -87,7 +86,7 @@ look_through_drop(Undo *undo, const DropStmt *stmt)
 		if (rel != NULL)
 			relation_close(rel, NoLock);
 		if (OidIsValid(object.objectId))
-			add_undo(undo, &object, false);
+			add_undo(undo, &object);
 	}
 }
 
@@ -156,18 +155,17 @@ look_through_action(Undo *undo, Oid relid, const AlterTableCmd *cmd)
 	switch (cmd->subtype)
 	{
 		case AT_DropColumn:
-		case AT_SetNotNull:
 			if (attnum == InvalidAttrNumber)
 				return;
 			ObjectAddressSubSet(object, RelationRelationId, relid, attnum);
-			add_undo(undo, &object, cmd->subtype == AT_SetNotNull);
+			add_undo(undo, &object);
 			break;
 		case AT_DropConstraint:
 			conoid = get_relation_constraint_oid(relid, cmd->name, true);
 			if (!OidIsValid(conoid))
 				return;
 			ObjectAddressSet(object, ConstraintRelationId, conoid);
-			add_undo(undo, &object, false);
+			add_undo(undo, &object);
 			break;
 		case AT_DropNotNull:
 			undo->does_anything = true;
@@ -175,7 +173,7 @@ look_through_action(Undo *undo, Oid relid, const AlterTableCmd *cmd)
 			if (!OidIsValid(conoid))
 				return;
 			ObjectAddressSet(object, ConstraintRelationId, conoid);
-			add_undo(undo, &object, false);
+			add_undo(undo, &object);
 			break;
 		default:
 			undo->does_anything = true;
@@ -214,6 +212,16 @@ taking_add_undo(List **takings, int64 step_id, const char *undo_sql, List *relid
 			undo.does_anything = true;
 	}
 	return undo.does_anything;
+}
+
+void
+taking_add_blocked(List **takings, int64 step_id, char *obstacle)
+{
+	Taking	   *taking = palloc0(sizeof(Taking));
+
+	taking->step_id = step_id;
+	taking->obstacle = obstacle;
+	*takings = lappend(*takings, taking);
 }
 
 /* Is the column or constraint there because a parent's is? */
@@ -513,7 +521,7 @@ find_new_user(List *takings)
 		List	   *seen = NIL;
 
 		CHECK_FOR_INTERRUPTS();
-		if (taking->sets_not_null || taking->is_implied || taking_stays(takings, taking))
+		if (!OidIsValid(taking->object.classId) || taking->is_implied || taking_stays(takings, taking))
 			continue;
 		user = find_user(takings, &taking->object, &seen);
 		if (user == NULL)

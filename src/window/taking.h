@@ -20,8 +20,7 @@ typedef struct Taking
 	int64		step_id;		/* the step whose undo_sql does it, or 0 */
 	int64		birth_id;		/* else it was made directly: its row in
 								 * zdm.object */
-	ObjectAddress object;		/* what is taken away; a column */
-	bool		sets_not_null;	/* that only becomes NOT NULL again */
+	ObjectAddress object;		/* what is taken away, if anything is */
 	bool		is_implied;		/* goes by itself, with another one */
 	char	   *sql;			/* of what was made directly: takes it away */
 	char	   *obstacle;		/* a sentence why it has to stay, or NULL */
@@ -35,7 +34,10 @@ typedef struct Taking
 extern bool taking_add_undo(List **takings, int64 step_id, const char *undo_sql,
 							List *relids, List *relnames);
 
-/* The same for an object that was made directly. */
+/* The step cannot be undone: a sentence why. */
+extern void taking_add_blocked(List **takings, int64 step_id, char *obstacle);
+
+/* Add an object that was made directly. */
 extern void taking_add_born(List **takings, int64 birth_id, const ObjectAddress *object);
 
 /* Find out what goes by itself.  After all have been added. */

@@ -1,0 +1,105 @@
+-- The end of a window that defers: its conditions, and what is carried out.
+\set VERBOSITY default
+CREATE SCHEMA window_end;
+SET search_path = window_end, public;
+SET client_min_messages = warning;
+CREATE TABLE customer (id int PRIMARY KEY, name text NOT NULL, plan text, "Odd ""name" int);
+INSERT INTO customer SELECT g, 'company ' || g, nullif('plan ' || g, 'plan 3') FROM generate_series(1, 10) g;
+
+-- numbers and times differ from run to run
+CREATE VIEW status AS
+	SELECT condition, ok, regexp_replace(regexp_replace(detail, 'step \d+', 'step N', 'g'), 'sent at .*, the', 'sent at T, the') AS detail
+	FROM zdm_window_status();
+CREATE VIEW steps AS
+	SELECT phase, state, sql, verify_sql FROM zdm.step WHERE deferred
+	AND window_id = (SELECT max(id) FROM zdm.window) ORDER BY id;
+-- an error with the numbers of steps left out
+CREATE PROCEDURE try(statement text) LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	hint text;
+BEGIN
+	EXECUTE statement;
+	RAISE WARNING 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RAISE WARNING USING MESSAGE = SQLSTATE || ' ' || SQLERRM,
+		DETAIL = regexp_replace(regexp_replace(regexp_replace(detail, '[Ss]tep \d+', 'step N', 'g'), 'sent at .*, the', 'sent at T, the'), 'pid \d+', 'pid N'), HINT = hint;
+END $$;
+
+-- each condition
+SELECT zdm_begin_window('end_2', 'defer', 'shop v1%', '1 hour') IS NOT NULL AS opened;
+SELECT * FROM status;
+ALTER TABLE customer ALTER COLUMN plan SET NOT NULL;
+ALTER TABLE customer DROP COLUMN name;
+SELECT * FROM status;
+SET application_name = 'shop v1';
+CALL try('SELECT zdm_end_window()');
+-- clients and quiet period can be forced, rows cannot
+CALL try('SELECT zdm_end_window(force => true)');
+SELECT state FROM zdm_windows WHERE name = 'end_2';
+RESET application_name;
+UPDATE customer SET plan = 'free' WHERE plan IS NULL;
+CALL try('SELECT zdm_end_window()');
+
+-- the query is run with the rights and settings of the statement's role
+CREATE ROLE zdm_window_end;
+GRANT ALL ON SCHEMA window_end TO zdm_window_end;
+CREATE FUNCTION who() RETURNS text LANGUAGE sql AS 'SELECT current_user || '' '' || current_setting(''search_path'') || '' '' || current_setting(''row_security'')';
+-- as if the role had sent this one
+UPDATE zdm.step SET verify_sql = $$SELECT FROM pg_catalog.generate_series(1, 3) WHERE window_end.who() = 'zdm_window_end window_end, public off'$$,
+	settings = '{search_path=window_end\, public,row_security=on}' WHERE sql LIKE '%plan%' AND verify_sql IS NOT NULL;
+UPDATE zdm.statement SET role = 'zdm_window_end' WHERE id = (SELECT statement_id FROM zdm.step WHERE verify_sql LIKE '%who%');
+SELECT ok, detail FROM status WHERE condition = 'no row in the way';
+SELECT current_user = session_user AS still_me, current_setting('search_path');
+-- one that fails is no error of the status, and leaves nothing behind
+UPDATE zdm.step SET verify_sql = 'SELECT FROM window_end.customer' WHERE verify_sql LIKE '%who%';
+SELECT ok, detail FROM status WHERE condition = 'no row in the way';
+UPDATE zdm.step SET verify_sql = 'SELECT FROM pg_class WHERE 1 / (relpages - relpages) = 1' WHERE verify_sql LIKE '%customer';
+SELECT ok, detail FROM status WHERE condition = 'no row in the way';
+UPDATE zdm.step SET verify_sql = 'SELECT 1 WHERE false', settings = '{no_such_setting=1}' WHERE verify_sql LIKE '%pg_class%';
+SELECT ok, detail FROM status WHERE condition = 'no row in the way';
+UPDATE zdm.statement SET role = 'zdm_gone' WHERE role = 'zdm_window_end';
+SELECT ok, detail FROM status WHERE condition = 'no row in the way';
+UPDATE zdm.statement SET role = session_role WHERE role = 'zdm_gone';
+UPDATE zdm.step SET settings = NULL WHERE verify_sql IS NOT NULL;
+SELECT ok, detail FROM status WHERE condition = 'no row in the way';
+
+-- a step that has failed
+SELECT zdm_pause('end_2');
+UPDATE zdm.step SET state = 'failed', last_error = 'disk full' WHERE deferred AND sql LIKE '%plan%' AND phase = 'contract';
+SELECT condition, ok, detail FROM status WHERE NOT ok;
+CALL try('SELECT zdm_end_window(force => true)');
+SELECT zdm_retry(id) FROM zdm.step WHERE state = 'failed';
+
+-- a paused window can be ended; its steps wait
+SET client_min_messages = notice;
+SELECT zdm_end_window(force => true);
+SET client_min_messages = warning;
+SELECT state, paused, ended_by = session_user AS by_me FROM zdm_windows WHERE name = 'end_2';
+CALL try('SELECT zdm_end_window()');
+CALL try('SELECT zdm_begin_window(''end_2'')');
+SELECT zdm_resume('end_2');
+CALL zdm_wait('end_2');
+SELECT state, paused FROM zdm_windows WHERE name = 'end_2';
+SELECT * FROM steps;
+SELECT attname, attnotnull FROM pg_attribute WHERE attrelid = 'customer'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
+
+-- nothing to do: closed at once
+SELECT zdm_begin_window('end_3', 'defer') IS NOT NULL AS opened;
+SELECT zdm_end_window();
+SELECT state FROM zdm_windows WHERE name = 'end_3';
+
+-- the quiet period counts from the last statement that takes something away
+SELECT zdm_begin_window('end_4', 'defer', NULL, '1 hour') IS NOT NULL AS opened;
+ALTER TABLE customer DROP COLUMN plan;
+SELECT ok FROM status WHERE condition = 'quiet period over';
+UPDATE zdm.statement SET at = at - interval '61 min' WHERE id IN (SELECT statement_id FROM zdm.step WHERE state = 'queued');
+SELECT ok FROM status WHERE condition = 'quiet period over';
+SELECT zdm_end_window();
+CALL zdm_wait();
+SELECT name, state FROM zdm_windows WHERE name = 'end_4';
+
+DROP OWNED BY zdm_window_end;
+DROP ROLE zdm_window_end;
+DROP SCHEMA window_end CASCADE;

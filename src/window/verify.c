@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.c
+ *	  Rows that are in the way of deferred steps.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "window/action.h"
+#include "window/ledger.h"
+#include "window/probe.h"
+#include "window/verify.h"
+
+/* A step with a query for the rows in its way. */
+typedef struct Verification
+{
+	int64		id;
+	const char *step;			/* for people */
+	const char *role;
+	const char *query;
+	List	   *settings;		/* char *: name=value */
+} Verification;
+
+static char *
+result_text(uint64 row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
+/* Verification of each step */
+static List *
+find_steps(int64 window_id, bool undo)
+{
+	static const Oid types[] = {INT8OID, BOOLOID};
+	Datum		values[] = {Int64GetDatum(window_id), BoolGetDatum(undo)};
+	List	   *result = NIL;
+	uint64		count;
+
+	count = ledger_execute("SELECT s.id, format('step %s (%s)', s.id, CASE WHEN $2 THEN s.undo_sql ELSE s.sql END),"
+						   "  t.role, s.verify_sql, s.settings"
+						   " FROM zdm.step s JOIN zdm.statement t ON t.id = s.statement_id"
+						   " WHERE s.window_id = $1 AND s.deferred AND s.verify_sql IS NOT NULL"
+						   " AND CASE WHEN $2 THEN s.phase = 'expand' AND s.state = 'done'"
+						   "   AND s.undo_sql IS NOT NULL"
+						   "  ELSE s.phase = 'contract' AND s.state IN ('queued', 'failed') END"
+						   " ORDER BY s.id", lengthof(types), types, values, NULL);
+	for (uint64 i = 0; i < count; i++)
+	{
+		Verification *verification = palloc(sizeof(Verification));
+
+		verification->id = strtoi64(result_text(i, 1), NULL, 10);
+		verification->step = result_text(i, 2);
+		verification->role = result_text(i, 3);
+		verification->query = result_text(i, 4);
+		verification->settings = action_result_texts(i, 5);
+		result = lappend(result, verification);
+	}
+	return result;
+}
+
+/* What is in the way of the step, with the query that finds it; or NULL. */
+static char *
+verify(const Verification *verification)
+{
+	Oid			role = get_role_oid(verification->role, true);
+	char	   *error;
+	char	   *count;
+
+	if (!OidIsValid(role))
+		return psprintf("%s: its role \"%s\" does not exist", verification->step, verification->role);
+	count = probe_query(psprintf("SELECT count(*) FROM (%s) AS found", verification->query),
+						role, verification->settings, CurrentMemoryContext, &error);
+	if (error != NULL)
+		return psprintf("%s: the query for rows in its way failed: %s: %s",
+						verification->step, error, verification->query);
+	if (strcmp(count, "0") == 0)
+		return NULL;
+	return psprintf("%s: rows in its way: %s, found by: %s",
+					verification->step, count, verification->query);
+}
+
+List *
+verify_steps(int64 window_id, bool undo)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_steps(window_id, undo))
+	{
+		const Verification *verification = lfirst(lc);
+		VerifiedStep *step = palloc(sizeof(VerifiedStep));
+
+		CHECK_FOR_INTERRUPTS();
+		step->id = verification->id;
+		step->problem = verify(verification);
+		result = lappend(result, step);
+	}
+	return result;
+}
