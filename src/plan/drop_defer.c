@@ -16,10 +16,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_depend.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
-#include "ddl/catalog_scan.h"
 #include "lib/stringinfo.h"
 #include "plan/drop_defer.h"
 #include "utils/builtins.h"
@@ -199,27 +196,6 @@ zdm_defer_cascade(ZdmPart *part, List *dependents)
 	return dependents != NIL ? ddl_list_objects(dependents) : NULL;
 }
 
-/* The objects in a schema that is to go */
-static List *
-objects_in_schema(const ObjectAddress *schema)
-{
-	ZdmCatalogScan scan;
-	HeapTuple	tuple;
-	List	   *result = NIL;
-
-	catalog_scan_depend(&scan, schema, true);
-	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
-	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		ObjectAddress *address = palloc(sizeof(ObjectAddress));
-
-		ObjectAddressSubSet(*address, form->classid, form->objid, form->objsubid);
-		result = lappend(result, address);
-	}
-	catalog_scan_end(&scan);
-	return result;
-}
-
 /* One of the objects of the statement, or NULL if it is not there */
 static ObjectAddress *
 find_object(ZdmDeferral *deferral, const DropStmt *stmt, Node *object)
@@ -365,13 +341,7 @@ zdm_defer_drop(ZdmDeferral *deferral, const DropStmt *stmt)
 						  stmt->missing_ok ? "IF EXISTS " : "", names.data,
 						  cascade ? " CASCADE" : "");
 	foreach(lc, objects)
-	{
-		const ObjectAddress *address = lfirst(lc);
-
-		zdm_defer_claim_drop(part, address);
-		if (address->classId == NamespaceRelationId)
-			(void) zdm_defer_cascade(part, objects_in_schema(address));
-	}
+		zdm_defer_claim_drop(part, lfirst(lc));
 	also = zdm_defer_cascade(part, dependents);
 	part->note = psprintf("Clients of the old version may go on using %s until then%s%s.",
 						  list_length(objects) > 1 || also ? "them" : "it",
