@@ -103,7 +103,7 @@ SELECT id, u_id, soft_id, filled, required, django FROM t WHERE id > 20 ORDER BY
 -- rows that are in the way are found before anything is removed
 \set VERBOSITY terse
 SELECT public.zdm_end_window('columns') > 0 AS ended;
-SELECT regexp_replace(detail, '\d{5,}', 'N', 'g') FROM public.zdm_window_status('columns') WHERE NOT ok;
+SELECT substring(detail FROM 'found by: .*') FROM public.zdm_window_status('columns') WHERE NOT ok;
 SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname IN ('required', 'filled');
 UPDATE t SET needed = 0 WHERE needed IS NULL;
 SELECT public.zdm_end_window('columns') > 0 AS ended;
