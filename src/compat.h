@@ -392,6 +392,9 @@ compat_vxid_proc(VirtualTransactionId vxid)
 #define COMPAT_ACL_MAINTAIN 0
 #endif
 
+/* MERGE INTO a view is new in 17 */
+#define COMPAT_MERGE_NEEDS_TABLE	(PG_VERSION_NUM < 170000)
+
 static inline bool
 compat_is_autovacuum_worker(void)
 {

@@ -22,6 +22,7 @@
 #include "hook.h"
 #include "miscadmin.h"
 #include "postmaster/autovacuum.h"
+#include "redirect.h"
 #include "replication/logicalworker.h"
 #include "run/launcher.h"
 #include "run/made.h"
@@ -91,8 +92,8 @@ is_active(void)
 		ledger_exists();
 }
 
-void
-hook_run_utility(const ZdmUtility *utility)
+static void
+run_previous(const ZdmUtility *utility)
 {
 	if (prev_ProcessUtility)
 		prev_ProcessUtility(utility->pstmt, utility->query, utility->read_only_tree,
@@ -102,6 +103,15 @@ hook_run_utility(const ZdmUtility *utility)
 		standard_ProcessUtility(utility->pstmt, utility->query, utility->read_only_tree,
 								utility->context, utility->params, utility->query_env,
 								utility->dest, utility->qc);
+}
+
+void
+hook_run_utility(const ZdmUtility *utility)
+{
+	List	   *views = redirect_set_aside(utility);
+
+	run_previous(utility);
+	redirect_catch_up(utility, views);
 }
 
 /* What a prepared transaction has deferred can be carried out now. */
@@ -124,12 +134,20 @@ look_at_utility(const ZdmUtility *utility)
 {
 	/* asked before: the command may end the transaction that the tree is in */
 	bool		commits_prepared = is_commit_prepared(utility->pstmt->utilityStmt);
+	const ZdmUtility *redirected = NULL;
 
 	/* the parts of a command that was looked at as a whole come as such */
-	if (is_control(nodeTag(utility->pstmt->utilityStmt)) ||
-		utility->context == PROCESS_UTILITY_SUBCOMMAND ||
-		!is_active())
-		hook_run_utility(utility);
+	if (utility->context == PROCESS_UTILITY_SUBCOMMAND)
+	{
+		run_previous(utility);
+		return;
+	}
+	if (redirect_may_concern(utility->pstmt->utilityStmt) && is_active())
+		redirected = redirect_utility(utility);
+	if (redirected != NULL)
+		utility = redirected;
+	if (is_control(nodeTag(utility->pstmt->utilityStmt)) || !is_active())
+		run_previous(utility);
 	else
 		guard_utility(utility);
 	if (commits_prepared)

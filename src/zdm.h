@@ -18,6 +18,7 @@
 #define ERRCODE_ZDM_UNSAFE_DDL			MAKE_SQLSTATE('Z','D','M','0','1')
 #define ERRCODE_ZDM_WINDOW_MISUSE		MAKE_SQLSTATE('Z','D','M','0','2')
 #define ERRCODE_ZDM_WINDOW_NOT_READY	MAKE_SQLSTATE('Z','D','M','0','3')
+#define ERRCODE_ZDM_QUEUED_WORK			MAKE_SQLSTATE('Z','D','M','0','4')
 
 /* the schema that holds zdm's tables, whatever schema its functions are in */
 #define ZDM_SCHEMA	"zdm"
