@@ -340,6 +340,17 @@ compat_vacuum_descends(char relkind, bool inh)
 #endif
 }
 
+/* May the member SET ROLE to it?  That is an option of a grant from 16 on. */
+static inline bool
+compat_can_set_role(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return member_can_set_role(member, role);
+#else
+	return is_member_of_role(member, role);
+#endif
+}
+
 /* Raises an error if a column of outdesc is missing in indesc. */
 static inline AttrMap *
 compat_attrmap_by_name(TupleDesc indesc, TupleDesc outdesc)

@@ -46,8 +46,7 @@ check_author(const ZdmDdl *ddl)
 	Oid			session = GetSessionUserId();
 	const char *reason = NULL;
 
-	if (GetUserId() != session && !superuser_arg(session) &&
-		!is_member_of_role(session, GetUserId()))
+	if (GetUserId() != session && !compat_can_set_role(session, GetUserId()))
 		reason = psprintf("Role \"%s\" acts here by a SECURITY DEFINER function, and session user \"%s\" cannot SET ROLE to it.",
 						  GetUserNameFromId(GetUserId(), false), GetUserNameFromId(session, false));
 	else if (COMPAT_WORKER_NEEDS_LOGIN && !can_log_in(session))

@@ -17,6 +17,7 @@
 #include "plan/verdict.h"
 #include "rights.h"
 #include "run/lock_budget.h"
+#include "run/restart.h"
 #include "run/transaction.h"
 #include "run/turn.h"
 #include "storage/proc.h"
@@ -233,6 +234,8 @@ guard_run_command(const ZdmUtility *utility, const ZdmPolicy *policy, const ZdmD
 	{
 		if (waits_long)
 			LockTimeout = 0;
+		if (waits_long || (ddl->commits && utility->context == PROCESS_UTILITY_TOPLEVEL))
+			restart_unrestricted();
 		hook_run_utility(utility);
 	}
 	PG_FINALLY();

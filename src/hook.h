@@ -77,6 +77,9 @@ extern void rehearse(const ZdmDdl *ddl, List *parts);
  */
 extern bool queue_run_next(int64 window_id, const char *session_role);
 
+/* Likewise all that can run, once each; raises in the end what failed first. */
+extern void queue_run_all(int64 window_id);
+
 /* rewrite.c */
 extern void rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy,
 						const ZdmDdl *ddl, List *judgements, ZdmPlan *plan);

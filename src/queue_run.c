@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "hook.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
@@ -35,6 +36,7 @@ typedef struct QueueRun
 {
 	const ZdmQueued *queued;
 	List	   *outer_settings; /* char *: name=value, to be restored */
+	ErrorData  *error;			/* with which it has failed, or NULL */
 	MemoryContext context;		/* survives transactions */
 } QueueRun;
 
@@ -58,6 +60,13 @@ current_setting_of(const char *assignment)
 	return value ? psprintf("%s=%s", name, value) : NULL;
 }
 
+/* Have its functions a right here that its author had not when he sent it? */
+static bool
+is_of_other_user(const ZdmQueued *queued)
+{
+	return strcmp(GetUserNameFromId(GetSessionUserId(), false), queued->session_role) != 0;
+}
+
 /*
  * Read the step as its author would: with his rights and settings.  In a
  * transaction of its own, so that this outlasts those of the step.
@@ -66,6 +75,7 @@ static void
 become_author(QueueRun *run)
 {
 	const ZdmQueued *queued = run->queued;
+	bool		restricted;
 	ListCell   *lc;
 
 	restart_begin_step(run->context);
@@ -79,58 +89,66 @@ become_author(QueueRun *run)
 	{
 		char	   *outer = current_setting_of(lfirst(lc));
 
-		if (outer == NULL || strcmp(outer, lfirst(lc)) == 0)
+		if (outer == NULL)
 			continue;
+		/* also if they are equal: a function of the step could change it */
 		run->outer_settings = lappend(run->outer_settings, outer);
-		set_setting(lfirst(lc));
+		if (strcmp(outer, lfirst(lc)) != 0)
+			set_setting(lfirst(lc));
 	}
+	restricted = is_of_other_user(queued);
 	restart_commit();
+	restart_restrict(restricted);
 }
 
+/*
+ * A cancel must not come in between: what the client sends next would run as
+ * somebody else.
+ */
 static void
 be_oneself(QueueRun *run)
 {
 	ListCell   *lc;
 
+	restart_restrict(false);
+	HOLD_INTERRUPTS();
 	restart_begin_step(run->context);
 	foreach(lc, run->outer_settings)
-		set_setting(lfirst(lc));
+	{
+		char	   *now = current_setting_of(lfirst(lc));
+
+		if (now == NULL || strcmp(now, lfirst(lc)) != 0)
+			set_setting(lfirst(lc));
+	}
 	restart_commit();
+	RESUME_INTERRUPTS();
 	run->outer_settings = NIL;
 }
 
 /*
- * The SQL with the names that its relations have now.  Where one is gone the
- * step cannot be carried out.
+ * Where one of its relations is gone the statement itself says so, unless
+ * another one has taken the name.
  */
-static const char *
-retarget(const QueueRun *run)
+static void
+check_is_free(const ZdmPlanTarget *target)
 {
-	const char *sql = run->queued->sql;
-	ListCell   *lc;
+	Oid			nspoid = get_namespace_oid(target->nspname, true);
 
-	foreach(lc, run->queued->targets)
-	{
-		const ZdmPlanTarget *target = lfirst(lc);
-		char	   *relname = get_rel_name(target->relid);
-		char	   *nspname = relname ? get_namespace_name(get_rel_namespace(target->relid)) : NULL;
-
-		if (nspname == NULL)
-			continue;			/* gone: the statement itself says so */
-		if (strcmp(relname, target->relname) != 0 || strcmp(nspname, target->nspname) != 0)
-			sql = zdm_sql_rename(sql, quote_qualified_identifier(target->nspname, target->relname),
-								 quote_qualified_identifier(nspname, relname));
-	}
-	return sql;
+	if (OidIsValid(nspoid) && OidIsValid(get_relname_relid(target->relname, nspoid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s.%s\" was dropped and made anew since the statement was sent",
+						target->nspname, target->relname)));
 }
 
-/* The targets with the names that they have now */
+/* The targets that are left, with the names that they have now */
 static List *
-current_targets(const QueueRun *run)
+current_targets(const QueueRun *run, List **before)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
 
+	*before = NIL;
 	foreach(lc, run->queued->targets)
 	{
 		ZdmPlanTarget *target = palloc(sizeof(ZdmPlanTarget));
@@ -138,8 +156,12 @@ current_targets(const QueueRun *run)
 		*target = *(const ZdmPlanTarget *) lfirst(lc);
 		target->relname = get_rel_name(target->relid);
 		if (target->relname == NULL)
+		{
+			check_is_free(lfirst(lc));
 			continue;
+		}
 		target->nspname = get_namespace_name(get_rel_namespace(target->relid));
+		*before = lappend(*before, lfirst(lc));
 		result = lappend(result, target);
 	}
 	return result;
@@ -169,12 +191,15 @@ carry_out(QueueRun *run)
 {
 	ZdmUtility	utility = {0};
 	const char *sql;
+	List	   *before;
+	List	   *targets;
 	List	   *stmts;
 
 	if (!recover_first(run))
 		return;
 	restart_begin_step(run->context);
-	sql = retarget(run);
+	targets = current_targets(run, &before);
+	sql = zdm_sql_rename(run->queued->sql, before, targets);
 	stmts = raw_parser(sql, RAW_PARSE_DEFAULT);
 	utility.pstmt = makeNode(PlannedStmt);
 	utility.pstmt->commandType = CMD_UTILITY;
@@ -185,7 +210,7 @@ carry_out(QueueRun *run)
 	if (list_length(stmts) == 1 && !IsA(utility.pstmt->utilityStmt, UpdateStmt))
 		guard_carry_out(&utility, run->queued);
 	else
-		guard_carry_out_sql(sql, run->queued, current_targets(run));
+		guard_carry_out_sql(sql, run->queued, targets);
 	restart_commit();
 }
 
@@ -220,6 +245,20 @@ describe_error(const ErrorData *error)
 					error->detail ? "; " : "", error->detail ? error->detail : "");
 }
 
+static void
+report_failure(const QueueRun *run, const ErrorData *error)
+{
+	int64		id = run->queued->id;
+
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("deferred step " INT64_FORMAT " failed: %s", id, error->message),
+			 error->detail ? errdetail("%s", error->detail) : 0,
+			 is_transient(error->sqlerrcode) ? errhint("It is tried again after a while.") :
+			 errhint("When the cause is mended: SELECT zdm_retry(" INT64_FORMAT "); to give it up: SELECT zdm_cancel(" INT64_FORMAT ");",
+					 id, id)));
+}
+
 /* A failure is a fact of the step; a cancel is one of this session. */
 static void
 note_failure(QueueRun *run, ErrorData *error)
@@ -235,24 +274,24 @@ note_failure(QueueRun *run, ErrorData *error)
 	restart_commit();
 	if (ends_session)
 	{
-		queue_release(run->queued);
 		restart_begin_step(run->context);
 		ReThrowError(error);
 	}
-	ereport(WARNING,
-			(errcode(error->sqlerrcode),
-			 errmsg("deferred step " INT64_FORMAT " failed: %s", run->queued->id, error->message),
-			 error->detail ? errdetail("%s", error->detail) : 0,
-			 is_transient(error->sqlerrcode) ? errhint("It is tried again after a while.") :
-			 errhint("When the cause is mended: SELECT zdm_retry(" INT64_FORMAT "); to give it up: SELECT zdm_cancel(" INT64_FORMAT ");",
-					 run->queued->id, run->queued->id)));
+	report_failure(run, error);
 }
 
 static void
+finish_windows(QueueRun *run)
+{
+	restart_begin_step(run->context);
+	(void) queue_finish_windows();
+	restart_commit();
+}
+
+/* Carry it out; run->error is why it has failed, or NULL. */
+static void
 run_one(QueueRun *run)
 {
-	ErrorData  *volatile error = NULL;
-
 	PG_TRY();
 	{
 		set_running(run);
@@ -263,39 +302,117 @@ run_one(QueueRun *run)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(run->context);
-		error = CopyErrorData();
+		run->error = CopyErrorData();
 		FlushErrorState();
 	}
 	PG_END_TRY();
 
-	if (error != NULL)
-		note_failure(run, error);
-	restart_begin_step(run->context);
-	(void) queue_finish_windows();
-	restart_commit();
+	/* what is raised now must not leave the session's lock on the step */
+	PG_TRY();
+	{
+		if (run->error != NULL)
+			note_failure(run, run->error);
+		finish_windows(run);
+	}
+	PG_CATCH();
+	{
+		restart_restrict(false);
+		queue_release(run->queued);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
-bool
-queue_run_next(int64 window_id, const char *session_role)
+/* What queue_run_all() has met. */
+typedef struct QueueOutcome
+{
+	int			failures;
+	char	   *first;			/* failure, for people */
+	int			sqlerrcode;		/* of it */
+	const char *denied_role;	/* whose steps this user must not run; or NULL */
+	MemoryContext context;		/* survives transactions */
+} QueueOutcome;
+
+static void
+note_outcome(QueueOutcome *outcome, const QueueRun *run)
+{
+	const ErrorData *error = run->error;
+
+	if (error == NULL || outcome == NULL || outcome->failures++ > 0)
+		return;
+	MemoryContextSwitchTo(outcome->context);
+	outcome->sqlerrcode = error->sqlerrcode;
+	outcome->first = psprintf("deferred step " INT64_FORMAT " failed: %s", run->queued->id,
+							  error->message);
+}
+
+/* The outcome may be NULL. */
+static bool
+run_next(int64 window_id, const char *session_role, QueueOutcome *outcome)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	QueueRun	run = {0};
+	const char *denied_role = NULL;
 	bool		found;
 
 	run.context = AllocSetContextCreate(PortalContext, "zdm deferred step", ALLOCSET_SMALL_SIZES);
 	restart_commit();
 	restart_begin_step(run.context);
-	run.queued = queue_take(window_id, session_role);
+	run.queued = queue_take(window_id, session_role, &denied_role);
 	restart_commit();
 	if (run.queued != NULL)
 	{
 		worker_report(run.queued->sql);
 		run_one(&run);
 		queue_release(run.queued);
+		note_outcome(outcome, &run);
 	}
 	StartTransactionCommand();
 	MemoryContextSwitchTo(oldcontext);
+	if (outcome != NULL && denied_role != NULL)
+		outcome->denied_role = MemoryContextStrdup(outcome->context, denied_role);
 	found = run.queued != NULL;
 	MemoryContextDelete(run.context);
 	return found;
+}
+
+bool
+queue_run_next(int64 window_id, const char *session_role)
+{
+	return run_next(window_id, session_role, NULL);
+}
+
+static void
+report_outcome(const QueueOutcome *outcome)
+{
+	if (outcome->failures > 0)
+		ereport(ERROR,
+				(errcode(outcome->sqlerrcode),
+				 errmsg("%s", outcome->first),
+				 outcome->failures > 1 ? errdetail("It is the first of %d that failed.",
+												   outcome->failures) : 0,
+				 errhint("The others have been carried out as far as they do not wait for it; zdm_steps shows what is left.")));
+	if (outcome->denied_role != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to carry out deferred steps of role \"%s\"",
+						outcome->denied_role),
+				 errhint("Call zdm_run() as that role, a member of it, or a superuser.")));
+}
+
+void
+queue_run_all(int64 window_id)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	QueueOutcome outcome = {0};
+
+	outcome.context = AllocSetContextCreate(PortalContext, "zdm queue", ALLOCSET_SMALL_SIZES);
+	restart_commit();
+	restart_begin_step(outcome.context);
+	queue_want_now(window_id);
+	while (run_next(window_id, NULL, &outcome))
+		CHECK_FOR_INTERRUPTS();
+	report_outcome(&outcome);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(outcome.context);
 }

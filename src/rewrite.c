@@ -208,7 +208,6 @@ zdm_run(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 		window_id = window_open_id(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	(void) recover_all(window_id, NULL, true, &recovery_ops, NULL);
-	while (queue_run_next(window_id, NULL))
-		CHECK_FOR_INTERRUPTS();
+	queue_run_all(window_id);
 	PG_RETURN_VOID();
 }

@@ -16,9 +16,9 @@
 extern char *zdm_sql_qualify(const ZdmDdl *ddl);
 
 /*
- * The text with one qualified name in the place of another, both quoted as
- * quote_qualified_identifier() does it; names in string constants stay.
+ * The text with other qualified names (ZdmPlanTarget) in the place of some, one
+ * by one, quoted where that is needed.
  */
-extern char *zdm_sql_rename(const char *sql, const char *from, const char *to);
+extern char *zdm_sql_rename(const char *sql, List *from, List *to);
 
 #endif							/* ZDM_QUALIFY_H */

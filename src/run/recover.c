@@ -704,7 +704,7 @@ recover_all(int64 window_id, const char *role, bool must_succeed, const ZdmRunne
 			if (error != NULL)
 				errors = lappend(errors, error);
 		}
-		StartTransactionCommand();
+		restart_bare();
 
 		/* so that what follows in a pipeline does not join this transaction */
 		PreventInTransactionBlock(true, "recovery");

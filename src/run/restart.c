@@ -10,16 +10,40 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "run/restart.h"
 #include "tcop/pquery.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 
+static bool restrict_user = false;
+
+void
+restart_restrict(bool restricted)
+{
+	restrict_user = restricted;
+}
+
+void
+restart_unrestricted(void)
+{
+	if (restrict_user)
+		SetUserIdAndSecContext(GetUserId(), 0);
+}
+
+void
+restart_bare(void)
+{
+	StartTransactionCommand();
+	if (restrict_user)
+		SetUserIdAndSecContext(GetUserId(), SECURITY_LOCAL_USERID_CHANGE);
+}
+
 void
 restart_begin(MemoryContext context)
 {
-	StartTransactionCommand();
+	restart_bare();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
 }
@@ -27,7 +51,7 @@ restart_begin(MemoryContext context)
 void
 restart_begin_step(MemoryContext context)
 {
-	StartTransactionCommand();
+	restart_bare();
 	XactIsoLevel = XACT_READ_COMMITTED;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
@@ -35,7 +59,7 @@ restart_begin_step(MemoryContext context)
 
 /*
  * A command that commits by itself leaves no snapshot, others one.  The portal
- * forgets its own at the commit.
+ * forgets its own at the commit, which may call functions too.
  */
 void
 restart_commit(void)
@@ -43,6 +67,7 @@ restart_commit(void)
 	while (ActiveSnapshotSet())
 		PopActiveSnapshot();
 	CommitTransactionCommand();
+	restart_unrestricted();
 }
 
 /*

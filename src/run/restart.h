@@ -16,6 +16,19 @@
 
 #include "zdm.h"
 
+/*
+ * Are the transactions that begin here from now on those of a command that
+ * somebody else has sent?  Functions that it calls cannot then become the
+ * session's user, or another one, by SET ROLE or SET SESSION AUTHORIZATION.
+ */
+extern void restart_restrict(bool restricted);
+
+/* For a command that commits by itself: it looks to its functions itself. */
+extern void restart_unrestricted(void);
+
+/* Begin a transaction without a snapshot. */
+extern void restart_bare(void);
+
 /* Begin a transaction with an active snapshot, and go to the context. */
 extern void restart_begin(MemoryContext context);
 

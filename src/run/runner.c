@@ -216,6 +216,7 @@ runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
 	set_running(statement_id, ordinal, context);
 	turn = turn_take(linitial_node(RawStmt, stmts)->stmt, context);
 	restart_begin_step(context);
+	restart_unrestricted();
 	run_patiently(stmts, sql, ops, arg);
 	if (!ActiveSnapshotSet())
 		PushActiveSnapshot(GetTransactionSnapshot());
@@ -436,7 +437,7 @@ runner_run(int64 statement_id, List *steps, List *targets, const ZdmRunnerOps *o
 	restart_commit();
 	run_steps(&runner, steps);
 	recover_unlock(statement_id);
-	StartTransactionCommand();
+	restart_bare();
 
 	/* so that what follows in a pipeline does not join this transaction */
 	PreventInTransactionBlock(true, "carrying out a statement in steps");

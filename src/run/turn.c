@@ -61,7 +61,7 @@ turn_take_table(Oid relid, MemoryContext context)
 			(errmsg("waiting for another statement that is carried out in steps on relation \"%s\"",
 					get_rel_name(relid))));
 	restart_commit();
-	StartTransactionCommand();
+	restart_bare();
 	(void) LockAcquire(&tag, ExclusiveLock, true, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);

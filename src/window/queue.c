@@ -22,6 +22,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -365,8 +366,20 @@ take_step(int64 step_id, MemoryContext context)
 	return queued;
 }
 
+/*
+ * Could the session's user SET ROLE to it?  A role that is gone is the step's
+ * failure, and nobody else's.
+ */
+static bool
+can_act_as(const char *role)
+{
+	Oid			roleid = get_role_oid(role, true);
+
+	return !OidIsValid(roleid) || compat_can_set_role(GetSessionUserId(), roleid);
+}
+
 ZdmQueued *
-queue_take(int64 window_id, const char *session_role)
+queue_take(int64 window_id, const char *session_role, const char **denied_role)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ZdmQueued  *queued = NULL;
@@ -376,13 +389,21 @@ queue_take(int64 window_id, const char *session_role)
 
 	ledger_begin(&scope);
 	count = find_runnable(window_id, session_role, 0);
-	ids = palloc(sizeof(int64) * Max(count, 1));
+	ids = palloc0(sizeof(int64) * Max(count, 1));
 	for (uint64 i = 0; i < count; i++)
-		ids[i] = strtoi64(result_text(i, 1), NULL, 10);
+	{
+		char	   *role = result_text(i, 7);
+
+		if (session_role != NULL || can_act_as(role))
+			ids[i] = strtoi64(result_text(i, 1), NULL, 10);
+		else
+			*denied_role = MemoryContextStrdup(context, role);
+	}
 	for (uint64 i = 0; i < count && queued == NULL; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		queued = take_step(ids[i], context);
+		if (ids[i] != 0)
+			queued = take_step(ids[i], context);
 	}
 	ledger_end(&scope);
 	return queued;
@@ -417,6 +438,14 @@ queue_is_open(int64 step_id)
 							lengthof(types), types, values, NULL) > 0;
 	ledger_end(&scope);
 	return result;
+}
+
+void
+queue_want_now(int64 window_id)
+{
+	change_step("UPDATE zdm.step SET retry_at = NULL WHERE deferred AND state = 'queued'"
+				"  AND retry_at IS NOT NULL AND $1 IN (0, window_id) AND $2 IS NULL",
+				window_id, NULL);
 }
 
 void

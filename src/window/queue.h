@@ -51,9 +51,15 @@ extern List *queue_going(void);
  * one session user if session_role is not NULL.  NULL if there is none, or
  * each is being run by somebody.  palloc'd.  The session holds the lock of the
  * step then (recover_lock() on its id), until queue_release().
+ *
+ * Without session_role steps are left out whose role the session's user cannot
+ * become; *denied_role is that of one, or NULL.
  */
-extern ZdmQueued *queue_take(int64 window_id, const char *session_role);
+extern ZdmQueued *queue_take(int64 window_id, const char *session_role, const char **denied_role);
 extern void queue_release(const ZdmQueued *queued);
+
+/* What is tried again after a while is due now. */
+extern void queue_want_now(int64 window_id);
 
 /* Is it still to be carried out? */
 extern bool queue_is_open(int64 step_id);
