@@ -66,7 +66,9 @@ guard_policy(ZdmPolicy *policy)
 	policy->window_id = window ? window->id : 0;
 	policy->window_name = window ? window->name : NULL;
 	policy->knows_births = window != NULL && window->is_native;
-	policy->defers = window != NULL && window->defers;
+	
+	/* what a restore sends must not wait in the window that came with it */
+	policy->defers = window != NULL && window->defers && window->is_native;
 }
 
 /*
