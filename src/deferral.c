@@ -19,6 +19,7 @@
 #include "plan/defer.h"
 #include "tcop/dest.h"
 #include "utils/acl.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "window/queue.h"
@@ -122,6 +123,40 @@ deferral_runs_now(const struct ZdmDeferral *deferral)
 	return false;
 }
 
+/*
+ * A table that the statement named by the name it is to get is called
+ * otherwise until then, and so perhaps when the part runs.
+ */
+static void
+target_redirected(const ZdmUtility *utility, List *parts)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+	ListCell   *lc3;
+
+	foreach(lc, utility->redirected)
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		foreach(lc2, parts)
+		{
+			ZdmPart    *part = lfirst(lc2);
+			ZdmPlanTarget *target;
+			bool		known = false;
+
+			foreach(lc3, part->targets)
+				known |= ((ZdmPlanTarget *) lfirst(lc3))->relid == relid;
+			if (known)
+				continue;
+			target = palloc(sizeof(ZdmPlanTarget));
+			target->relid = relid;
+			target->nspname = get_namespace_name(get_rel_namespace(relid));
+			target->relname = get_rel_name(relid);
+			part->targets = lappend(part->targets, target);
+		}
+	}
+}
+
 void
 deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral)
 {
@@ -131,6 +166,7 @@ deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral)
 	PreventCommandIfReadOnly(deferral->ddl->command);
 	check_author(deferral->ddl);
 	rehearse(deferral->ddl, deferral->parts);
+	target_redirected(utility, deferral->parts);
 	foreach(lc, deferral->parts)
 	{
 		const ZdmPart *part = lfirst(lc);
