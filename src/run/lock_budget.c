@@ -28,6 +28,7 @@
 #include "run/blockers.h"
 #include "run/lock_budget.h"
 #include "run/restart.h"
+#include "run/slots.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "tcop/pquery.h"
@@ -43,6 +44,12 @@
 #define LONGEST_PAUSE_MS	2000
 #define POLL_MS	10
 
+/* workers in the way are asked again after a while: they undo what they did */
+#define ASK_AGAIN_MS	1000
+
+/* how long a transaction that blocks others waits for workers, in attempts */
+#define YIELD_MAX_MS	2000
+
 /* relations that the error names */
 #define MAX_NAMES	5
 
@@ -57,6 +64,7 @@ typedef struct LockBudget
 	bool		commits;
 	TimestampTz give_up;
 	int			pause;			/* milliseconds, of the next one */
+	TimestampTz ask_workers;	/* not before: they have been asked */
 	List	   *blockers;		/* of the last failed attempt */
 	MemoryContext context;		/* survives attempts */
 } LockBudget;
@@ -314,11 +322,31 @@ report_given_up(LockBudget *budget)
 					 zdm_guc_lock_timeout, zdm_guc_lock_wait_max)));
 }
 
+/*
+ * Workers in the way make room, as autovacuum does: a deferred step can come
+ * later, and its index build may itself be waiting for this transaction.  False
+ * if there are none.
+ */
+static bool
+workers_yield(LockBudget *budget)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		asks = now >= budget->ask_workers;
+
+	if (!slots_interrupt(budget->blockers, asks))
+		return false;
+	if (asks)
+		budget->ask_workers = TimestampTzPlusMilliseconds(now, ASK_AGAIN_MS);
+	return true;
+}
+
 /* Is there time for another attempt? */
 static bool
-goes_on(const LockBudget *budget)
+goes_on(LockBudget *budget)
 {
-	return !budget->single && GetCurrentTimestamp() < budget->give_up;
+	bool		yielding = workers_yield(budget);
+
+	return (yielding || !budget->single) && GetCurrentTimestamp() < budget->give_up;
 }
 
 static void
@@ -404,7 +432,8 @@ lock_budget_run(ZdmAttempt attempt, void *arg, List *locks, bool can_abort, bool
 	budget.can_abort = can_abort;
 	budget.commits = commits;
 	budget.single = single || zdm_guc_lock_wait_max == 0;
-	budget.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	budget.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), single ?
+												 Min(YIELD_MAX_MS, zdm_guc_lock_wait_max) :
 												 zdm_guc_lock_wait_max);
 	budget.pause = FIRST_PAUSE_MS;
 	budget.context = AllocSetContextCreate(can_abort ? PortalContext : CurrentMemoryContext,

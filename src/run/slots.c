@@ -18,7 +18,6 @@
 
 #include "guc.h"
 #include "miscadmin.h"
-#include "nodes/pg_list.h"
 #include "run/slots.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -160,6 +159,29 @@ slots_terminate(Oid database)
 			(void) kill(slot->pid, SIGTERM);
 	}
 	LWLockRelease(shared->lock);
+}
+
+bool
+slots_interrupt(List *pids, bool asks)
+{
+	bool		result = false;
+
+	if (shared == NULL || my_slot != NULL || pids == NIL)
+		return false;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < shared->slot_count; i++)
+	{
+		const Slot *slot = &shared->slots[i];
+
+		if (slot->state != SLOT_RUNNING || slot->database != MyDatabaseId ||
+			!OidIsValid(slot->role) || !list_member_int(pids, slot->pid))
+			continue;
+		result = true;
+		if (asks)
+			(void) kill(slot->pid, SIGINT);
+	}
+	LWLockRelease(shared->lock);
+	return result;
 }
 
 bool

@@ -12,6 +12,7 @@
 
 #include "zdm.h"
 
+#include "nodes/pg_list.h"
 #include "window/due.h"
 
 /* Two probes, so that one that has to wait for its database holds up no other. */
@@ -45,6 +46,12 @@ extern void slots_want(Oid database);
 
 /* Any session: end the processes in the database. */
 extern void slots_terminate(Oid database);
+
+/*
+ * Any session but a worker: is one of the processes (int) a worker in its
+ * database?  If it asks them to, they cancel what they do.
+ */
+extern bool slots_interrupt(List *pids, bool asks);
 
 /* Could the last background process that was wanted not be registered? */
 extern bool slots_starved(void);

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the zdm developers
+
+# A worker that carries a deferred step out makes room for DDL on the same
+# table, as autovacuum does, and comes again: else the second file of a
+# migration would wait for the index that the first one has queued, and that
+# index build for the second file's transaction.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('yields');
+$node->init;
+$node->append_conf('postgresql.conf', <<'CONF');
+fsync = off
+shared_preload_libraries = 'zdm'
+zdm.small_table = 0
+CONF
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION zdm;
+CREATE TABLE t (id int PRIMARY KEY, a int);
+INSERT INTO t VALUES (1, 1);
+CREATE TABLE other (id int PRIMARY KEY);
+INSERT INTO other VALUES (1);
+SELECT zdm_begin_window('w', 'defer');
+SQL
+
+# A worker in the middle of an index build on t, which waits for an old reader.
+my $reader;
+
+sub begin_build
+{
+	my ($name) = @_;
+
+	$reader = $node->background_psql('postgres');
+	$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+	$node->safe_psql('postgres', "BEGIN; CREATE INDEX $name ON t (a); COMMIT");
+	$node->poll_query_until('postgres', <<'SQL') or die 'no build';
+SELECT EXISTS (SELECT FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+	WHERE a.backend_type = 'zdm worker' AND l.relation = 't'::regclass AND l.mode = 'ShareUpdateExclusiveLock'
+	AND l.granted AND a.wait_event = 'virtualxid')
+SQL
+	return;
+}
+
+# While the build goes on
+sub send_beside
+{
+	my ($sql) = @_;
+	my $stderr;
+
+	$node->psql('postgres', "SET zdm.lock_wait_max = '5s'; $sql", stderr => \$stderr);
+	$reader->query_safe('COMMIT');
+	$reader->quit;
+	return $stderr;
+}
+
+# Each build is done in the end, and valid.
+sub is_built
+{
+	my ($name) = @_;
+
+	$node->safe_psql('postgres', 'CALL zdm_wait()');
+	is($node->safe_psql('postgres', "SELECT indisvalid FROM pg_index WHERE indexrelid = '$name'::regclass"),
+		't', "$name is built in the end");
+	is( $node->safe_psql('postgres', q{SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND NOT indisvalid}),
+		0, 'nothing half-built is left');
+	return;
+}
+
+my %ddl = (
+	t_in_block => 'BEGIN; INSERT INTO other VALUES (2); ALTER TABLE t ADD COLUMN in_block int; COMMIT',
+	t_locked => 'BEGIN; LOCK TABLE other; ALTER TABLE t ADD COLUMN locked int; COMMIT',
+	t_alone => 'ALTER TABLE t ADD COLUMN alone int');
+
+foreach my $index (sort keys %ddl)
+{
+	begin_build($index);
+	is(send_beside($ddl{$index}), '', "DDL goes first: $ddl{$index}");
+	is_built($index);
+}
+
+is($node->safe_psql('postgres', q{SELECT count(*) FROM zdm_steps WHERE state NOT IN ('done')}),
+	0, 'all steps are done');
+
+$node->stop;
+done_testing();
