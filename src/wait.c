@@ -77,10 +77,13 @@ typedef struct Wait
 
 /*
  * What is unfinished, those that run first.  A window that is ending is not
- * done before it says so, whatever its steps say.
+ * done before it says so, whatever its steps say.  SQL and errors are shown to
+ * the author, and to those who may read zdm_steps.
  */
 static const char unfinished_sql[] =
-"SELECT p.id, w.name, p.state, CASE WHEN p.is_undo THEN p.undo_sql ELSE p.sql END, p.last_error,"
+"SELECT p.id, w.name, p.state,"
+" CASE WHEN NOT may_see THEN '<insufficient privilege>' WHEN p.is_undo THEN p.undo_sql ELSE p.sql END,"
+" CASE WHEN may_see OR p.last_error IS NULL THEN p.last_error ELSE '<insufficient privilege>' END,"
 " w.paused OR foreign_window AS held, foreign_window, z.pid,"
 " CASE WHEN z.total > 0 THEN format('%s of %s blocks', z.done, z.total) END,"
 " array_to_string(z.waits_for, ', '),"
@@ -88,6 +91,10 @@ static const char unfinished_sql[] =
 " FROM zdm.window w CROSS JOIN LATERAL (SELECT w.system_identifier <> $2 OR w.database_oid <> $3 AS foreign_window) AS f"
 " LEFT JOIN (zdm.step p LEFT JOIN zdm.progress z ON z.step_id = p.id) ON p.window_id = w.id AND " AWAITED
 " AND p.state IN ('queued', 'running', 'failed')"
+" LEFT JOIN zdm.statement t ON t.id = p.statement_id"
+" LEFT JOIN pg_roles r ON r.rolname = t.role"
+" CROSS JOIN LATERAL (SELECT pg_has_role($4, 'pg_read_all_stats', 'USAGE')"
+"  OR coalesce(pg_has_role($4, r.oid, 'USAGE'), false) AS may_see) AS s"
 " WHERE (w.state = 'open' AND p.id IS NOT NULL OR w.state IN ('closing', 'aborting')) AND ($1 = 0 OR w.id = $1)"
 " ORDER BY z.pid IS NULL, p.id";
 
@@ -175,9 +182,9 @@ add_row(Queue *queue, uint64 row, MemoryContext context)
 static Queue *
 look(const Wait *wait)
 {
-	static const Oid types[] = {INT8OID, INT8OID, OIDOID};
+	static const Oid types[] = {INT8OID, INT8OID, OIDOID, OIDOID};
 	Queue	   *queue = MemoryContextAllocZero(wait->look_context, sizeof(Queue));
-	Datum		values[3];
+	Datum		values[lengthof(types)];
 	LedgerScope scope;
 	uint64		count;
 	bool		isnull;
@@ -185,6 +192,7 @@ look(const Wait *wait)
 	values[0] = Int64GetDatum(wait->window_id);
 	values[1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[2] = ObjectIdGetDatum(MyDatabaseId);
+	values[3] = ObjectIdGetDatum(GetUserId());
 	ledger_begin(&scope);
 	count = ledger_execute(unfinished_sql, lengthof(types), types, values, NULL);
 	for (uint64 i = 0; i < count && !add_row(queue, i, wait->look_context);)

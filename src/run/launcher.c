@@ -45,6 +45,7 @@
 /* milliseconds */
 #define POLL_INTERVAL	10000
 #define PROBE_PAUSE		100		/* between two probes of one database */
+#define LOSS_PAUSE		1000	/* after a worker that was ended at its work */
 #define FAILURE_MAX		300000	/* between two that fail */
 
 StaticAssertDecl(sizeof(ZdmAssignment) <= BGW_EXTRALEN,
@@ -388,8 +389,11 @@ note_end(const ZdmAssignment *assignment, const ZdmOutcome *outcome)
 			note_failed_probe(database);
 	}
 	else
-		want_probe(assignment->database, outcome->has_worked ? now :
-				   TimestampTzPlusMilliseconds(now, POLL_INTERVAL));
+	{
+		int			delay = outcome->has_worked ? 0 : outcome->has_begun ? LOSS_PAUSE : POLL_INTERVAL;
+
+		want_probe(assignment->database, TimestampTzPlusMilliseconds(now, delay));
+	}
 }
 
 static void

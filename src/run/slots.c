@@ -190,7 +190,7 @@ slots_starved(void)
 	bool		result;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
-	result = shared->starved;
+	result = shared->starved || shared->launcher == NULL;
 	LWLockRelease(shared->lock);
 	return result;
 }
@@ -361,6 +361,14 @@ slots_report_due(const ZdmDue *due)
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	my_slot->outcome.has_due = true;
 	my_slot->outcome.due = *due;
+	LWLockRelease(shared->lock);
+}
+
+void
+slots_report_begun(void)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->outcome.has_begun = true;
 	LWLockRelease(shared->lock);
 }
 

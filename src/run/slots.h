@@ -32,7 +32,8 @@ typedef struct ZdmOutcome
 {
 	bool		has_due;		/* a probe has got to its end */
 	ZdmDue		due;
-	bool		has_worked;		/* a worker has carried out a step */
+	bool		has_begun;		/* a worker has begun a step */
+	bool		has_worked;		/* and has got to the end of one */
 } ZdmOutcome;
 
 extern void slots_init(void);
@@ -53,7 +54,10 @@ extern void slots_terminate(Oid database);
  */
 extern bool slots_interrupt(List *pids, bool asks);
 
-/* Could the last background process that was wanted not be registered? */
+/*
+ * Could the last background process that was wanted not be registered, or is
+ * there no launcher?
+ */
 extern bool slots_starved(void);
 
 /*
@@ -75,6 +79,7 @@ extern bool slots_reap(int slot, bool is_gone, ZdmAssignment *assignment, ZdmOut
  */
 extern bool slots_attach(const ZdmAssignment *assignment);
 extern void slots_report_due(const ZdmDue *due);
+extern void slots_report_begun(void);
 extern void slots_report_worked(void);
 
 #endif							/* ZDM_SLOTS_H */

@@ -72,6 +72,7 @@ worker_report(const char *sql)
 {
 	if (!is_worker)
 		return;
+	slots_report_begun();
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, sql);
 }
@@ -143,6 +144,7 @@ wait_a_little(void)
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, IDLE_LOOK,
 					 PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
+	QueryCancelPending = false; /* there is nothing to cancel */
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 	{

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 #include "window/due.h"
 #include "window/ledger.h"
+#include "window/queue.h"
 #include "window/queue_sql.h"
 
 /*
@@ -93,6 +94,21 @@ add_role(ZdmDue *due, HeapTuple tuple, TupleDesc desc)
 		due->roles[due->role_count++] = role;
 }
 
+/*
+ * A window whose last step was given up, or was done by a session that did not
+ * live to say so, is over.  Looked for first: who opens a window keeps others
+ * from writing that table until he commits.
+ */
+static void
+finish_windows(void)
+{
+	if (ledger_execute("SELECT FROM zdm.window w WHERE w.state IN ('closing', 'aborting')"
+					   " AND NOT EXISTS (SELECT FROM zdm.step s WHERE s.window_id = w.id AND s.deferred"
+					   "  AND s.state IN ('queued', 'running', 'failed')) LIMIT 1",
+					   0, NULL, NULL, NULL) > 0)
+		(void) queue_finish_windows();
+}
+
 void
 due_find(ZdmDue *due)
 {
@@ -114,5 +130,6 @@ due_find(ZdmDue *due)
 	rows = SPI_tuptable;
 	for (uint64 i = 0; i < count; i++)
 		add_role(due, rows->vals[i], rows->tupdesc);
+	finish_windows();
 	ledger_end(&scope);
 }
