@@ -291,6 +291,7 @@ wait_until($node, 'busy1', $a_step_runs, 'a step that waits');
 $began = time;
 like(sqlstate_and_text('busy1', q{CALL zdm_wait(timeout => '300 ms')}), qr/ERROR:  55P03: timeout while waiting for 1 deferred step.*DETAIL:  Step \d+.*CREATE INDEX t_late/s, 'a timeout');
 cmp_ok(time - $began, '<', 5, 'is kept');
+like(sqlstate_and_text('busy1', q{SET SESSION AUTHORIZATION other; CALL zdm_wait(timeout => '100 ms')}), qr/DETAIL:  Step \d+.*: <insufficient privilege>/, 'who is not its author does not see it');
 like(sqlstate_and_text('busy1', q{SET statement_timeout = '300ms'; CALL zdm_wait()}), qr/ERROR:  57014/, 'statement_timeout');
 is($node->safe_psql('busy1', q{SELECT state FROM zdm_steps WHERE sql ~ 't_late'}), 'running', 'the step goes on');
 unblock($blocker);
@@ -324,6 +325,23 @@ $node->safe_psql('busy2', 'CALL zdm_wait()');
 is(is_valid($node, 'busy2', 't_ended'), 't', 'another one carries the step out');
 is($node->safe_psql('busy2', 'SELECT count(*) FROM pg_index WHERE NOT indisvalid'), '0', 'and nothing half done is left');
 
+# --- the worker is cancelled
+
+$blocker = block($node, 'busy2');
+send_as('busy2', 'app', 'CREATE INDEX t_cancelled ON t (b, a, id)');
+wait_until($node, 'busy2', $a_step_runs, 'a step that waits');
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'zdm worker' AND datname = 'busy2'});
+wait_until($node, 'busy2', q{SELECT count(*) = 1 FROM zdm_steps WHERE sql ~ 't_cancelled' AND state = 'running' AND attempts > 1}, 'a step that is cancelled is tried again');
+unblock($blocker);
+$node->safe_psql('busy2', 'CALL zdm_wait()');
+is(is_valid($node, 'busy2', 't_cancelled'), 't', 'and carried out');
+
+# --- a window without steps that nobody has ended
+
+$node->safe_psql('busy3', q{UPDATE zdm.window SET state = 'closing'; CALL zdm_wait('w'); CALL zdm_wait('w')});
+is($node->safe_psql('busy3', q{SELECT state FROM zdm.window}), 'closed', 'a window that has nothing left to do is ended');
+$node->safe_psql('busy3', q{SELECT zdm_begin_window('x', 'defer')});
+
 # --- the server is restarted, and crashes
 
 for my $how (qw(fast immediate))
@@ -343,10 +361,16 @@ for my $how (qw(fast immediate))
 
 my $launcher = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'zdm launcher'};
 my $pid = $node->safe_psql('postgres', $launcher);
-$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 10000)");
+$blocker = block($node, 'busy2');
 send_as('busy2', 'app', 'CREATE INDEX t_launcher ON t (a, b)');
+wait_until($node, 'busy2', $a_step_runs, 'a step that waits');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 10000)");
+send_as('busy2', 'other', 'CREATE INDEX u_launcher ON u (a)');
+wait_until($node, 'busy2', q{SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('u_launcher')}, 'a new launcher goes on');
+is($node->safe_psql('postgres', $workers), '2', 'beside the workers of the last one');
+unblock($blocker);
 $node->safe_psql('busy2', 'CALL zdm_wait()');
-is(is_valid($node, 'busy2', 't_launcher'), 't', 'a new launcher goes on');
+is(is_valid($node, 'busy2', 't_launcher'), 't', 'which end what they do');
 isnt($node->safe_psql('postgres', $launcher), $pid, 'in another process');
 $node->reload;
 
@@ -383,6 +407,20 @@ $standby->safe_psql('busy2', 'CALL zdm_wait()');
 is(is_valid($standby, 'busy2', 't_promoted'), 't', 'the new primary goes on');
 is($standby->safe_psql('busy2', 'SELECT count(*) FROM pg_index WHERE NOT indisvalid'), '0', 'and nothing half done is left');
 $standby->stop;
+
+# --- no process is left for launcher or worker
+
+for my $processes (1, 2)
+{
+	$node->append_conf('postgresql.conf', "max_worker_processes = $processes\n");
+	$node->start;
+	send_as('busy2', 'app', "CREATE INDEX t_none_$processes ON t (id, b, b)");
+	like(sqlstate_and_text('busy2', q{CALL zdm_wait(timeout => '2500 ms')}),
+		qr/WARNING:  53400: no background process is left for the deferred steps.*Raise max_worker_processes.*ERROR:  55P03/s, "max_worker_processes = $processes");
+	$node->safe_psql('busy2', 'CALL zdm_run()');
+	is(is_valid($node, 'busy2', "t_none_$processes"), 't', 'zdm_run() needs none');
+	$node->stop;
+}
 
 # --- a server without workers
 
