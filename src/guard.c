@@ -10,10 +10,12 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "claims.h"
 #include "ddl/ddl.h"
 #include "guc.h"
 #include "hook.h"
 #include "miscadmin.h"
+#include "plan/defer.h"
 #include "plan/verdict.h"
 #include "rights.h"
 #include "run/lock_budget.h"
@@ -39,8 +41,12 @@ typedef struct Guard
 	List	   *judgements;
 	ZdmPlan    *plan;			/* how to carry it out, or NULL: as it is */
 	struct ZdmDeferral *deferral;	/* what of it waits, or NULL */
+	ZdmConflict *conflict;		/* what it has to do with what waits already,
+								 * or NULL */
 	const ZdmQueued *queued;	/* the deferred step that it carries out, or
 								 * NULL */
+	struct ZdmPart *undo;		/* it runs as it is, but an abort of its window
+								 * has something to give back; or NULL */
 	Node	   *futile;			/* refused, but the server has an error of its
 								 * own to raise first, for this; or NULL */
 	Oid			turn;			/* table whose turn the session has, or
@@ -117,6 +123,8 @@ judge(Guard *guard)
 	ddl->query = guard->utility.query;
 	ddl->xact = transaction_state();
 	ddl->small_table = (int64) zdm_guc_small_table * 1024;
+	if (guard->queued == NULL && queue_any())
+		ddl->reserved = claims_reserved();
 	ddl->in_block = ActivePortal == NULL ||
 		IsInTransactionBlock(guard->utility.context == PROCESS_UTILITY_TOPLEVEL);
 	ddl->in_function = guard->utility.context != PROCESS_UTILITY_TOPLEVEL;
@@ -186,6 +194,16 @@ guard_record(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 						  policy->carries_out);
 }
 
+/* Write down, as a step that is done, what an abort of the window undoes. */
+static void
+note_undo(const Guard *guard, int64 statement_id)
+{
+	if (statement_id == 0)
+		statement_id = history_record(guard->policy.window_id, guard->ddl.command,
+									  guard->ddl.sql, "run", NIL, 0);
+	queue_add(statement_id, guard->policy.window_id, list_make1(guard->undo));
+}
+
 /*
  * After the command: the ledger, and what later statements need to know.  A
  * command that commits by itself (VACUUM) has left no snapshot.
@@ -200,11 +218,16 @@ note_done(Guard *guard)
 	CommandCounterIncrement();
 	if (ledger_exists())		/* else this was DROP EXTENSION zdm */
 	{
-		guard_record(&guard->policy, &guard->ddl, guard->judgements);
+		int64		statement_id = guard_record(&guard->policy, &guard->ddl, guard->judgements);
+
+		if (guard->undo != NULL)
+			note_undo(guard, statement_id);
 		if (guard->policy.window_id != 0)
 			born_flush(guard->policy.window_id);
 		if (guard->policy.carries_out != 0)
 			queue_set_done(guard->policy.carries_out);
+		else if (queue_any())
+			claims_settle(guard->ddl.stmt);
 	}
 	if (own_snapshot)
 		PopActiveSnapshot();
@@ -274,6 +297,8 @@ run_once(Guard *guard)
 {
 	if (guard->futile != NULL)
 		run_futile(guard);
+	if (guard->conflict != NULL)
+		claims_apply(guard->conflict, guard->deferral);
 	if (guard->deferral != NULL)
 	{
 		deferral_run(&guard->utility, guard->deferral);
@@ -281,6 +306,7 @@ run_once(Guard *guard)
 			transaction_note(&guard->ddl);
 		return;
 	}
+	guard->undo = zdm_defer_done(&guard->policy, &guard->ddl);
 	guard_run_command(&guard->utility, &guard->policy, &guard->ddl,
 					  guard->ddl.runs_alone && !guard->ddl.commits);
 	note_done(guard);
@@ -467,6 +493,8 @@ run_judged(Guard *guard, bool can_abort, MemoryContext context)
 	/* attempts that found in the end that steps are needed leave none */
 	if (!ActiveSnapshotSet())
 		PushActiveSnapshot(GetTransactionSnapshot());
+	if (guard->conflict != NULL)
+		claims_apply(guard->conflict, NULL);
 	rewrite_run(&guard->utility, &guard->policy, &guard->ddl, guard->judgements,
 				guard->plan);
 }
@@ -491,6 +519,15 @@ guard_statement(const ZdmUtility *utility, const ZdmQueued *queued)
 	guard->utility = *utility;
 	guard->queued = queued;
 	guard->context = context;
+	if (queued == NULL && queue_any())
+		guard->conflict = claims_find(&guard->utility);
+	if (guard->conflict != NULL && claims_are_all(guard->conflict))
+	{
+		claims_apply(guard->conflict, NULL);
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextDelete(context);
+		return;
+	}
 	judge(guard);
 	PG_TRY();
 	{

@@ -25,6 +25,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_rewrite.h"
+#include "claims.h"
 #include "commands/policy.h"
 #include "commands/tablecmds.h"
 #include "ddl/catalog_scan.h"
@@ -48,7 +49,8 @@ typedef struct Rehearsal
 	const ZdmDdl *ddl;
 	Oid			relid;
 	const char *relname;
-	List	   *dropped;		/* char *: constraints that it drops itself */
+	List	   *dropped;		/* char *: constraints that it drops itself, or
+								 * that are due for removal */
 	List	   *tables;			/* ScratchTable */
 	bool		whole_row;		/* it names the table's row: that of the copy
 								 * is of another type */
@@ -74,6 +76,7 @@ check_can_create_in(Oid nspoid)
 static void
 check_relation_name(const Rehearsal *rehearsal, const char *name)
 {
+	Oid			relid;
 	ListCell   *lc;
 
 	foreach(lc, rehearsal->dropped)
@@ -81,7 +84,8 @@ check_relation_name(const Rehearsal *rehearsal, const char *name)
 		if (strcmp(lfirst(lc), name) == 0)
 			return;
 	}
-	if (OidIsValid(get_relname_relid(name, get_rel_namespace(rehearsal->relid))))
+	relid = get_relname_relid(name, get_rel_namespace(rehearsal->relid));
+	if (OidIsValid(relid) && !claims_relation_is_due(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation \"%s\" already exists", name)));
@@ -349,6 +353,25 @@ reason_of(const ObjectAddress *object, const ObjectAddress *whole, List *targets
 	return linitial(targets);
 }
 
+/* The objects without the rules of views, which are among them, and those that go before */
+static List *
+not_due(List *objects)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		const ObjectAddress *object = lfirst(lc);
+
+		if (object->classId != RewriteRelationId &&
+			!(object->classId == RelationRelationId && object->objectSubId == 0 &&
+			  claims_relation_is_due(object->objectId)))
+			result = lappend(result, lfirst(lc));
+	}
+	return result;
+}
+
 /* What RESTRICT objects to, as the server's reportDependentObjects() has it. */
 static void
 check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior)
@@ -360,7 +383,7 @@ check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior)
 
 	if (behavior == DROP_CASCADE || targets == NIL)
 		return;
-	others = ddl_sort_objects(ddl_drop_reach(&scratch, targets, true));
+	others = not_due(ddl_sort_objects(ddl_drop_reach(&scratch, targets, true)));
 	if (others == NIL)
 		return;
 	initStringInfo(&detail);
@@ -368,8 +391,6 @@ check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior)
 	{
 		const ObjectAddress *other = lfirst(lc);
 
-		if (other->classId == RewriteRelationId)
-			continue;			/* the view's own, which is among them */
 		appendStringInfo(&detail, "%s%s depends on %s", detail.len > 0 ? "\n" : "",
 						 getObjectDescription(other, false),
 						 getObjectDescription(reason_of(other, other, targets, others), false));
@@ -515,6 +536,19 @@ note_dropped(Rehearsal *rehearsal, const AlterTableStmt *stmt)
 	}
 }
 
+/* DROP CONSTRAINT of one that the copy should not have */
+static AlterTableCmd *
+drop_command(char *name)
+{
+	AlterTableCmd *cmd = makeNode(AlterTableCmd);
+
+	cmd->subtype = AT_DropConstraint;
+	cmd->name = name;
+	cmd->behavior = DROP_CASCADE;
+	cmd->missing_ok = true;
+	return cmd;
+}
+
 static void
 rehearse_alter_table(Rehearsal *rehearsal)
 {
@@ -524,6 +558,12 @@ rehearse_alter_table(Rehearsal *rehearsal)
 
 	check_owner(rehearsal->relid);
 	note_dropped(rehearsal, stmt);
+	foreach(lc, claims_due_on(rehearsal->relid))
+	{
+		if (is_copied(rehearsal, lfirst(lc)))
+			runnable = lappend(runnable, drop_command(lfirst(lc)));
+		rehearsal->dropped = lappend(rehearsal->dropped, lfirst(lc));
+	}
 	foreach(lc, stmt->cmds)
 	{
 		if (prepare_command(rehearsal, lfirst(lc)))

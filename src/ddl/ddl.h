@@ -168,6 +168,8 @@ typedef struct ZdmDdl
 								 * multi-statement string */
 	bool		in_function;	/* in a function or DO block */
 	bool		sees_sessions;	/* say who holds the locks needed right now */
+	List	   *reserved;		/* char *: qualified names that are not to be
+								 * chosen, though nothing has them yet */
 	List	   *going;			/* ZdmClaim: what will have been dropped when
 								 * the statement takes away what it does, and
 								 * is as good as gone; or NIL */

@@ -145,6 +145,7 @@ create_index(ZdmPlan *plan, const ZdmHazard *hazard)
 	if (plan->ddl->stmt != hazard->node || stmt->concurrent ||
 		!zdm_new_index(&made, stmt, plan->ddl->sql))
 		return false;
+	made.taken = list_copy(plan->ddl->reserved);
 	zdm_plan_target(plan, hazard->rel);
 	if (hazard->rel->relkind == RELKIND_PARTITIONED_TABLE)
 		return zdm_plan_partitioned_index(plan, &made, hazard->rel);

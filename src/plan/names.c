@@ -34,6 +34,11 @@ is_taken(const ZdmPlan *plan, const char *nspname, const char *name)
 		if (strcmp(lfirst(lc), qualified) == 0)
 			return true;
 	}
+	foreach(lc, plan->ddl->reserved)
+	{
+		if (strcmp(lfirst(lc), qualified) == 0)
+			return true;
+	}
 	return false;
 }
 

@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims.h
+ *	  What a statement has to do with deferred steps that are not done yet.
+ *
+ * To its author what is queued is as good as done: a name that a step will
+ * make is taken, what a step will drop is gone.  So a statement can fail
+ * because of the queue as it would without, take a step out of it, line up
+ * behind one, or be refused (ZDM04) where neither is possible.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_MEET_H
+#define ZDM_MEET_H
+
+#include "hook.h"
+#include "window/claims.h"
+
+struct ZdmDeferral;
+
+/* Something that has to have another name before the statement runs. */
+typedef struct ZdmAside
+{
+	const ZdmPending *pending;	/* drops it */
+	const char *sql;			/* what that is to do in place of its sql */
+	const char *from;			/* unquoted names */
+	const char *to;
+	const char *rename_sql;
+	const char *undo_sql;
+} ZdmAside;
+
+/* What is found of one statement, and what is to be done about it. */
+typedef struct ZdmConflict
+{
+	ZdmDdl		ddl;			/* the statement as it came, for its text */
+	List	   *pending;		/* ZdmPending */
+	const char *left;			/* SQL of what is left of the statement; "":
+								 * nothing; NULL: all of it */
+	List	   *cancels;		/* ZdmPending */
+	List	   *behind;			/* ZdmPart, to line up behind steps */
+	int64		window_id;		/* of these */
+	List	   *asides;			/* ZdmAside */
+
+	/* a step that the statement must not come before, or NULL */
+	const ZdmPending *not_before;
+	const char *not_before_what;
+} ZdmConflict;
+
+/*
+ * Find out before the statement is judged; NULL if no step matters to it.
+ * Raises errors, of rights too.  utility is changed to what is left of it.
+ */
+extern ZdmConflict *claims_find(ZdmUtility *utility);
+
+/* Is nothing left of the statement but to do that? */
+extern bool claims_are_all(const ZdmConflict *conflict);
+
+/*
+ * Do what has to be done, in the transaction in which the rest of the
+ * statement, of which that deferral is made, runs right afterwards.
+ */
+extern void claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *deferral);
+
+/* After a statement: steps on what is not there any more are cancelled. */
+extern void claims_settle(const Node *stmt);
+
+/* qualified names (char *) of what steps will make, for names to be chosen */
+extern List *claims_reserved(void);
+
+/* names (char *) of constraints and indexes of a table that steps drop */
+extern List *claims_due_on(Oid relid);
+extern bool claims_relation_is_due(Oid relid);
+
+/* for the files of this: claims.c */
+extern List *claims_parsed_pending(void);
+extern char *claims_spare_name(const char *name, Oid nspoid);
+extern char *claims_describe(const ZdmPending *pending);
+extern const ZdmPending *claims_on_relation(const ZdmConflict *conflict, const char *nspname,
+											const char *relname, bool *is_made);
+extern const ZdmPending *claims_on_part(const ZdmConflict *conflict, const char *kind,
+										Oid relid, const char *name, bool *is_made);
+extern void claims_check_relation(const ZdmConflict *conflict, Oid relid, const char *relname);
+extern bool claims_check_new_relation(ZdmConflict *conflict, const char *nspname,
+									  const char *relname, bool if_not_exists);
+extern void claims_cancel_made(ZdmConflict *conflict, const ZdmPending *pending,
+							   DropBehavior behavior);
+extern ZdmPart *claims_line_up(ZdmConflict *conflict, const ZdmPending *pending, ZdmPhase phase,
+							   char *sql);
+extern void claims_claim(ZdmPart *part, const char *action, const char *kind,
+						 const char *nspname, Oid relid, const char *name);
+pg_noreturn extern void claims_report(const ZdmPending *pending, const char *message);
+
+/* claims_alter.c */
+extern void claims_meet_alter_table(ZdmConflict *conflict, const AlterTableStmt *stmt);
+
+/* claims_rename.c */
+extern void claims_meet_rename(ZdmConflict *conflict, const RenameStmt *stmt);
+extern void claims_meet_alter_index(ZdmConflict *conflict, const AlterTableStmt *stmt);
+
+/* claims_columns.c */
+extern Oid	claims_target_relid(const ZdmPending *pending, const RangeVar *rv);
+extern bool claims_names_column(const AlterTableCmd *cmd);
+extern bool claims_is_listed(List *names, const char *name);
+extern List *claims_index_columns(const IndexStmt *stmt);
+extern List *claims_columns_of(const ZdmPending *pending, Oid relid);
+extern const ZdmPending *claims_step_on_column(const ZdmConflict *conflict, Oid relid,
+											   const char *column);
+extern const ZdmPending *claims_step_of_command(const ZdmConflict *conflict, Oid relid,
+												AlterTableType subtype, const char *column);
+extern const ZdmPending *claims_backfill_of(const ZdmConflict *conflict, Oid relid,
+											const char *column);
+extern void claims_meet_columns(const ZdmConflict *conflict, Oid relid, List *columns,
+								const char *fmt);
+extern bool claims_makes_key(const ZdmPending *pending, Oid relid, List *columns);
+extern const ZdmPending *claims_missing_key(const ZdmConflict *conflict, Oid relid,
+											const Constraint *con);
+
+/* claims_object.c */
+extern void claims_meet_drop(ZdmConflict *conflict, const DropStmt *stmt);
+extern void claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt);
+extern void claims_meet_function(ZdmConflict *conflict, const CreateFunctionStmt *stmt);
+extern void claims_meet_comment(ZdmConflict *conflict, const CommentStmt *stmt);
+extern const char *claims_index_schema(const ZdmConflict *conflict, const RangeVar *rv);
+extern void claims_meet_object(ZdmConflict *conflict, const char *kind, const char *identity);
+
+#endif							/* ZDM_MEET_H */

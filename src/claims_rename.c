@@ -1,0 +1,170 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims_rename.c
+ *	  What RENAME and ALTER INDEX have to do with deferred steps.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "claims.h"
+#include "lib/stringinfo.h"
+#include "plan/advice.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+/* ALTER INDEX of one that is queued */
+void
+claims_meet_alter_index(ZdmConflict *conflict, const AlterTableStmt *stmt)
+{
+	const char *nspname = claims_index_schema(conflict, stmt->relation);
+	const ZdmPending *pending;
+	StringInfoData buf;
+	bool		is_made;
+	ZdmPart    *part;
+	ListCell   *lc;
+
+	if (nspname == NULL)
+		return;
+	pending = claims_on_relation(conflict, nspname, stmt->relation->relname, &is_made);
+	initStringInfo(&buf);
+	foreach(lc, stmt->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype != AT_SetRelOptions && cmd->subtype != AT_ResetRelOptions &&
+			cmd->subtype != AT_SetStatistics)
+			claims_report(pending, psprintf("index \"%s\" is not there yet",
+											stmt->relation->relname));
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 zdm_sql_action(&conflict->ddl, lfirst(lc)));
+	}
+	part = claims_line_up(conflict, pending, pending->phase,
+						  psprintf("ALTER INDEX %s %s",
+								   quote_qualified_identifier(nspname, stmt->relation->relname),
+								   buf.data));
+	claims_claim(part, "change", "relation", nspname, InvalidOid, stmt->relation->relname);
+	conflict->left = "";
+}
+
+/* The new name of a relation */
+static void
+meet_new_name(ZdmConflict *conflict, Oid relid, const char *newname)
+{
+	(void) claims_check_new_relation(conflict, get_namespace_name(get_rel_namespace(relid)),
+									 newname, false);
+}
+
+static void
+rename_column(const ZdmConflict *conflict, Oid relid, const RenameStmt *stmt)
+{
+	const ZdmPending *pending;
+	bool		is_made;
+
+	claims_meet_columns(conflict, relid, list_make1(makeString(stmt->subname)),
+						"column \"%s\" does not exist");
+	pending = claims_step_on_column(conflict, relid, stmt->subname);
+	if (pending != NULL)
+		claims_report(pending, psprintf("column \"%s\" of relation \"%s\" has queued work",
+										stmt->subname, get_rel_name(relid)));
+	pending = claims_on_part(conflict, "column", relid, stmt->newname, &is_made);
+	if (pending != NULL && !is_made)
+		claims_report(pending, psprintf("the name \"%s\" is not free before the old column is dropped",
+										stmt->newname));
+}
+
+/* A constraint that is queued, or that a step refers to by its name */
+static void
+rename_constraint(ZdmConflict *conflict, Oid relid, const RenameStmt *stmt)
+{
+	const char *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												   get_rel_name(relid));
+	const ZdmPending *pending = NULL;
+	ZdmPart    *part;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, conflict->pending)
+	{
+		foreach(lc2, ((ZdmPending *) lfirst(lc))->claims)
+		{
+			const ZdmClaim *claim = lfirst(lc2);
+
+			if (strcmp(claim->kind, "constraint") == 0 && claim->relid == relid &&
+				strcmp(claim->name, stmt->subname) == 0)
+				pending = lfirst(lc);
+		}
+	}
+	if (pending == NULL)
+		return;
+	part = claims_line_up(conflict, pending, pending->phase,
+						  psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
+								   quote_identifier(stmt->subname), quote_identifier(stmt->newname)));
+	part->undo_sql = psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
+							  quote_identifier(stmt->newname), quote_identifier(stmt->subname));
+	claims_claim(part, "drop", "constraint", NULL, relid, stmt->subname);
+	claims_claim(part, "make", "constraint", NULL, relid, stmt->newname);
+	conflict->left = "";
+}
+
+static void
+rename_index(ZdmConflict *conflict, const RenameStmt *stmt)
+{
+	const char *nspname = claims_index_schema(conflict, stmt->relation);
+	const ZdmPending *pending;
+	bool		is_made;
+	ZdmPart    *part;
+
+	if (nspname == NULL)
+		return;
+	(void) claims_check_new_relation(conflict, nspname, stmt->newname, false);
+	pending = claims_on_relation(conflict, nspname, stmt->relation->relname, &is_made);
+	part = claims_line_up(conflict, pending, pending->phase,
+						  psprintf("ALTER INDEX %s RENAME TO %s",
+								   quote_qualified_identifier(nspname, stmt->relation->relname),
+								   quote_identifier(stmt->newname)));
+	part->undo_sql = psprintf("ALTER INDEX %s RENAME TO %s",
+							  quote_qualified_identifier(nspname, stmt->newname),
+							  quote_identifier(stmt->relation->relname));
+	claims_claim(part, "drop", "relation", nspname, InvalidOid, stmt->relation->relname);
+	claims_claim(part, "make", "relation", nspname, InvalidOid, stmt->newname);
+	conflict->left = "";
+}
+
+void
+claims_meet_rename(ZdmConflict *conflict, const RenameStmt *stmt)
+{
+	Oid			relid;
+
+	if (stmt->relation == NULL)
+		return;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid))
+	{
+		rename_index(conflict, stmt);
+		return;
+	}
+	claims_check_relation(conflict, relid, stmt->relation->relname);
+	switch (stmt->renameType)
+	{
+		case OBJECT_COLUMN:
+			rename_column(conflict, relid, stmt);
+			break;
+		case OBJECT_TABCONSTRAINT:
+			rename_constraint(conflict, relid, stmt);
+			break;
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_SEQUENCE:
+		case OBJECT_FOREIGN_TABLE:
+		case OBJECT_INDEX:
+			meet_new_name(conflict, relid, stmt->newname);
+			break;
+		default:
+			break;
+	}
+}
