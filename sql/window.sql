@@ -156,8 +156,10 @@ SELECT zdm_begin_window('v7') IS NOT NULL AS opened;
 SELECT zdm_end_window('v7');
 RESET ROLE;
 
--- the ledger is not dropped under an open window
+-- the ledger is not dropped under an open window, by whatever command
 BEGIN;
+SET LOCAL zdm.lock_timeout = '10s';	-- a worker may be looking at it
+SET LOCAL zdm.allow = 'drop_schema_database, drop_object_in_use, drop_table, security_change';
 SELECT zdm_begin_window('v8') IS NOT NULL AS opened;
 SAVEPOINT s;
 DROP EXTENSION zdm;
@@ -166,6 +168,22 @@ SET LOCAL client_min_messages = error;
 DROP EXTENSION zdm CASCADE;
 ROLLBACK TO s;
 DROP SCHEMA public CASCADE;
+ROLLBACK TO s;
+SET LOCAL client_min_messages = error;
+DROP SCHEMA zdm CASCADE;
+ROLLBACK TO s;
+-- the owner of a table of the extension
+CREATE ROLE zdm_window_owner;
+ALTER TABLE zdm.window OWNER TO zdm_window_owner;
+SET LOCAL client_min_messages = error;
+DROP OWNED BY zdm_window_owner CASCADE;
+ROLLBACK TO s;
+-- nor while it ends or is aborted
+UPDATE zdm.window SET state = 'closing' WHERE name = 'v8';
+DROP EXTENSION zdm;
+ROLLBACK TO s;
+UPDATE zdm.window SET state = 'aborting' WHERE name = 'v8';
+DROP EXTENSION zdm;
 ROLLBACK TO s;
 SELECT zdm_end_window('v8');
 DROP EXTENSION zdm;

@@ -221,7 +221,8 @@ is_worth_keeping(const ObjectAddress *address)
 
 /*
  * Write down what was collected, for the window, and forget it.  The command
- * is over and its effects are visible.
+ * is over and its effects are visible.  The window is not aborted before this
+ * transaction has committed, or it would not know of them.
  */
 void
 born_flush(int64 window_id)
@@ -232,6 +233,7 @@ born_flush(int64 window_id)
 	if (collected == NIL)
 		return;
 
+	window_hold_off();
 	rel = table_open(ledger_relid("object"), RowExclusiveLock);
 	foreach(lc, collected)
 	{
