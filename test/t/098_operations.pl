@@ -113,7 +113,7 @@ $subscriber->append_conf('postgresql.conf', $conf);
 $subscriber->start;
 $_->safe_psql('postgres', 'CREATE EXTENSION zdm; CREATE TABLE t (id int PRIMARY KEY, a int, b text)') foreach $publisher, $subscriber;
 $publisher->safe_psql('postgres', q{INSERT INTO t SELECT g, g, 'b' FROM generate_series(1, 1000) g; CREATE PUBLICATION everything FOR ALL TABLES});
-my $connstr = $publisher->connstr('postgres');
+my $connstr = $publisher->connstr . ' dbname=postgres';
 $subscriber->safe_psql('postgres', "CREATE SUBSCRIPTION s CONNECTION '$connstr' PUBLICATION everything");
 $subscriber->wait_for_subscription_sync($publisher, 's');
 $publisher->safe_psql('postgres', <<'SQL');
