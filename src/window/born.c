@@ -51,6 +51,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "window/ledger.h"
 #include "window/window.h"
 
@@ -197,14 +198,47 @@ born_in_window(int64 window_id, const ObjectAddress *object)
 }
 
 /*
- * Temporary relations are of the session alone, and TOAST tables and row
- * types come and go with their table.
+ * The schema that the object is in, or is; InvalidOid if it is gone by now, or
+ * of a kind that is in none.
+ */
+static Oid
+namespace_of(const ObjectAddress *address)
+{
+	HeapTuple	tuple;
+	Oid			result = InvalidOid;
+
+	switch (address->classId)
+	{
+		case NamespaceRelationId:
+			return address->objectId;
+		case RelationRelationId:
+			return get_rel_namespace(address->objectId);
+		case ProcedureRelationId:
+			return get_func_namespace(address->objectId);
+		case ConstraintRelationId:
+			tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(address->objectId));
+			if (HeapTupleIsValid(tuple))
+			{
+				result = ((Form_pg_constraint) GETSTRUCT(tuple))->connamespace;
+				ReleaseSysCache(tuple);
+			}
+			return result;
+		default:
+			return InvalidOid;
+	}
+}
+
+/*
+ * What is temporary is of the session alone, its schema too, which is made with
+ * the first of it; TOAST tables and row types come and go with their table.
  */
 static bool
 is_worth_keeping(const ObjectAddress *address)
 {
-	Oid			nspoid;
+	Oid			nspoid = namespace_of(address);
 
+	if (OidIsValid(nspoid) && isAnyTempNamespace(nspoid))
+		return false;
 	if (address->classId == TypeRelationId)
 	{
 		Oid			relid = get_typ_typrelid(address->objectId);
@@ -214,9 +248,7 @@ is_worth_keeping(const ObjectAddress *address)
 	}
 	if (address->classId != RelationRelationId)
 		return true;
-	nspoid = get_rel_namespace(address->objectId);
-	return OidIsValid(nspoid) && !isAnyTempNamespace(nspoid) &&
-		nspoid != PG_TOAST_NAMESPACE;
+	return OidIsValid(nspoid) && nspoid != PG_TOAST_NAMESPACE;
 }
 
 /*
