@@ -20,6 +20,7 @@
 #include "lib/stringinfo.h"
 #include "plan/advice.h"
 #include "plan/drop_defer.h"
+#include "plan/undo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -31,20 +32,6 @@ typedef struct Relaxed
 	StringInfoData undo;
 	StringInfoData names;		/* of constraints, for people */
 } Relaxed;
-
-/* Is the column marked NOT NULL, be its rows proven to be or not? */
-static bool
-is_marked_not_null(const ZdmRel *rel, const char *column)
-{
-	HeapTuple	tuple = SearchSysCacheAttName(rel->relid, column);
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
-	ReleaseSysCache(tuple);
-	return result;
-}
 
 static bool
 is_in_primary_key(ZdmRel *rel, AttrNumber attnum)
@@ -104,28 +91,6 @@ relax_constraint(Relaxed *relaxed, const ZdmConstraint *con)
 	appendStringInfo(&relaxed->names, "%s\"%s\"", relaxed->names.len > 0 ? ", " : "", con->name);
 }
 
-/* From 18 on NOT NULL is a constraint with a name. */
-static void
-relax_not_null(Relaxed *relaxed, ZdmRel *rel, const ZdmCol *col)
-{
-	const char *quoted = quote_identifier(col->name);
-	ListCell   *lc;
-
-	append_action(&relaxed->actions, psprintf("ALTER COLUMN %s DROP NOT NULL", quoted));
-	foreach(lc, ddl_rel_constraints(rel))
-	{
-		const ZdmConstraint *con = lfirst(lc);
-
-		if (con->contype == CONSTRAINT_NOTNULL && con->nkeys == 1 && con->conkey[0] == col->attnum)
-		{
-			append_action(&relaxed->undo, psprintf("ADD CONSTRAINT %s %s", quote_identifier(con->name),
-												   zdm_constraint_definition(con->oid)));
-			return;
-		}
-	}
-	append_action(&relaxed->undo, psprintf("ALTER COLUMN %s SET NOT NULL", quoted));
-}
-
 /*
  * Does the foreign key stand in the way of deletes in the referenced table, or
  * would it have them take rows of this one along, which the new version keeps?
@@ -178,15 +143,19 @@ relax(ZdmDeferral *deferral, Relaxed *relaxed, ZdmRel *rel, const ZdmCol *col)
 	ZdmDdl		scratch = *deferral->ddl;
 	ZdmCol		nullable = *col;
 	bool		fills_itself = col->has_default || get_typdefault(col->typid) != NULL;
-	bool		not_null = is_marked_not_null(rel, col->name);
+	char	   *undo_not_null = zdm_undo_drop_not_null(rel, col->name);
 
 	initStringInfo(&relaxed->actions);
 	initStringInfo(&relaxed->undo);
 	initStringInfo(&relaxed->names);
 	if (!fills_itself && (is_in_primary_key(rel, col->attnum) || domain_rejects_null(col->typid)))
 		return false;
-	if (!fills_itself && not_null)
-		relax_not_null(relaxed, rel, col);
+	if (!fills_itself && undo_not_null != NULL)
+	{
+		append_action(&relaxed->actions, psprintf("ALTER COLUMN %s DROP NOT NULL",
+												  quote_identifier(col->name)));
+		append_action(&relaxed->undo, undo_not_null);
+	}
 	nullable.not_null = false;
 	relax_constraints(relaxed, rel, col,
 					  !fills_itself && ddl_col_rejects_null(&scratch, rel, &nullable));

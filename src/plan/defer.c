@@ -23,6 +23,7 @@
 #include "plan/drop_defer.h"
 #include "plan/index_plan.h"
 #include "plan/qualify.h"
+#include "plan/undo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -314,9 +315,17 @@ static bool
 run_now(ZdmDeferral *deferral, AlterTableCmd *cmd)
 {
 	char	   *action = zdm_sql_action(deferral->ddl, (Node *) cmd);
+	char	   *undo;
 
 	if (strcmp(action, deferral->ddl->sql) == 0)
 		return false;
+	undo = zdm_undo_command(deferral->plan->rel, cmd);
+	if (undo != NULL)
+	{
+		zdm_defer_action(deferral, ZDM_PHASE_EXPAND, "%s", action)->undo_sql =
+			psprintf("%s %s", zdm_plan_alter(deferral->plan), undo);
+		return true;
+	}
 	if (cmd->subtype == AT_AddConstraint)
 		(void) zdm_plan_name_constraint(deferral->plan, deferral->plan->rel,
 										castNode(Constraint, cmd->def));
@@ -401,6 +410,7 @@ defer_index(ZdmDeferral *deferral, const IndexStmt *stmt, ZdmPhase phase)
 
 	if (rel == NULL || !zdm_new_index(&made, stmt, deferral->ddl->sql))
 		return false;
+	made.taken = list_copy(deferral->ddl->reserved);
 	deferral->plan->rel = rel;
 	(void) add_part(deferral, phase,
 					zdm_new_index_sql(&made, stmt->if_not_exists ? "IF NOT EXISTS " : "",
@@ -549,4 +559,38 @@ zdm_defer(const ZdmPolicy *policy, const ZdmDdl *ddl, List *judgements)
 			return NULL;
 	}
 	return deferral;
+}
+
+/* The relation that a statement names first, for its text to be kept right */
+static ZdmRel *
+relation_of(const ZdmDdl *ddl)
+{
+	ZdmDdl		scratch = *ddl;
+
+	if (IsA(ddl->stmt, AlterTableStmt))
+		return ddl_rel(&scratch, ((AlterTableStmt *) ddl->stmt)->relation, true);
+	if (IsA(ddl->stmt, ViewStmt))
+		return ddl_rel(&scratch, ((ViewStmt *) ddl->stmt)->view, true);
+	return NULL;
+}
+
+ZdmPart *
+zdm_defer_done(const ZdmPolicy *policy, const ZdmDdl *ddl)
+{
+	ZdmDeferral deferral = {policy, ddl};
+	ZdmPlan		plan = {ddl};
+	char	   *undo;
+	ZdmPart    *part;
+
+	if (!policy->defers || policy->mode != ZDM_MODE_ENFORCE || ddl->undefined != NULL)
+		return NULL;
+	undo = zdm_undo_statement(ddl);
+	if (undo == NULL || !zdm_plan_is_text_of(ddl->sql, ddl->stmt))
+		return NULL;
+	plan.rel = relation_of(ddl);
+	deferral.plan = &plan;
+	part = add_part(&deferral, ZDM_PHASE_EXPAND, zdm_sql_qualify(ddl));
+	part->undo_sql = undo;
+	zdm_defer_add_verify(&deferral, part);
+	return part;
 }

@@ -37,6 +37,13 @@ extern ZdmDeferral *zdm_defer(const ZdmPolicy *policy, const ZdmDdl *ddl, List *
  */
 extern ZdmPlan *zdm_defer_plan(const ZdmDeferral *deferral, const ZdmPart *part, bool *feasible);
 
+/*
+ * The part that a statement is which runs at once as it is, if an abort of the
+ * window has something to give back that is not dropped by itself; else NULL.
+ * To be asked before it has run.
+ */
+extern ZdmPart *zdm_defer_done(const ZdmPolicy *policy, const ZdmDdl *ddl);
+
 /* Can a statement with a hazard of the rule, of the compat class, wait at all? */
 extern bool zdm_defer_knows(ZdmRuleId rule);
 

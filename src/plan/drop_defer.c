@@ -19,9 +19,8 @@
 #include "catalog/pg_proc.h"
 #include "lib/stringinfo.h"
 #include "plan/drop_defer.h"
+#include "plan/undo.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -132,21 +131,6 @@ identity_of(const ObjectAddress *address)
 		strcmp(identity + length - 2, "()") == 0)
 		return psprintf("%.*s(*)", (int) length - 2, identity);
 	return identity;
-}
-
-/* By a search path in which nothing of a user is found without its schema */
-char *
-zdm_constraint_definition(Oid conoid)
-{
-	int			nestlevel = NewGUCNestLevel();
-	char	   *result;
-
-	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	result = TextDatumGetCString(OidFunctionCall1(F_PG_GET_CONSTRAINTDEF_OID,
-												  ObjectIdGetDatum(conoid)));
-	AtEOXact_GUC(true, nestlevel);
-	return result;
 }
 
 List *

@@ -30,7 +30,4 @@ extern void zdm_defer_claim_drop(ZdmPart *part, const ObjectAddress *address);
 /* Claim all that CASCADE takes along; what to say of it, or NULL if it is none */
 extern char *zdm_defer_cascade(ZdmPart *part, List *dependents);
 
-/* A constraint's definition, its names qualified, for ADD CONSTRAINT */
-extern char *zdm_constraint_definition(Oid conoid);
-
 #endif							/* ZDM_DROP_DEFER_H */
