@@ -20,6 +20,7 @@
 #include "parser/parser.h"
 #include "plan/advice.h"
 #include "plan/defer.h"
+#include "plan/index_plan.h"
 #include "run/transaction.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -138,6 +139,23 @@ claims_on_part(const ZdmConflict *conflict, const char *kind, Oid relid, const c
 	return result;
 }
 
+/* Does the step leave the relation where it is, under another name? */
+bool
+claims_renames(const ZdmPending *pending)
+{
+	ListCell   *lc;
+
+	foreach(lc, pending->stmts)
+	{
+		const Node *stmt = lfirst_node(RawStmt, lc)->stmt;
+
+		if (IsA(stmt, AlterObjectSchemaStmt) ||
+			(IsA(stmt, RenameStmt) && ((const RenameStmt *) stmt)->renameType != OBJECT_INDEX))
+			return true;
+	}
+	return false;
+}
+
 /* DDL on a relation that is to be dropped: to its author it is gone. */
 void
 claims_check_relation(const ZdmConflict *conflict, Oid relid, const char *relname)
@@ -149,7 +167,7 @@ claims_check_relation(const ZdmConflict *conflict, Oid relid, const char *relnam
 		return;
 	pending = claims_on_relation(conflict, get_namespace_name(get_rel_namespace(relid)),
 								 get_rel_name(relid), &is_made);
-	if (pending != NULL && !is_made)
+	if (pending != NULL && !is_made && !claims_renames(pending))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"%s\" does not exist", relname),
@@ -196,8 +214,14 @@ claims_check_new_relation(ZdmConflict *conflict, const char *nspname, const char
 						  bool if_not_exists)
 {
 	bool		is_made;
-	const ZdmPending *pending = claims_on_relation(conflict, nspname, relname, &is_made);
+	const ZdmPending *pending = claims_on_object(conflict, "schema", quote_identifier(nspname));
 
+	if (pending != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("schema \"%s\" does not exist", nspname),
+				 errdetail("It is due for removal. %s", claims_describe(pending))));
+	pending = claims_on_relation(conflict, nspname, relname, &is_made);
 	if (pending == NULL)
 		return true;
 	if (is_made && if_not_exists)
@@ -217,7 +241,9 @@ claims_check_new_relation(ZdmConflict *conflict, const char *nspname, const char
 	{
 		conflict->not_before = pending;
 		conflict->not_before_what =
-			psprintf("relation \"%s\" cannot be made anew before the old one is dropped", relname);
+			psprintf(claims_renames(pending) ?
+					 "the name \"%s\" is not free before the relation that has it is renamed" :
+					 "relation \"%s\" cannot be made anew before the old one is dropped", relname);
 	}
 	return true;
 }
@@ -370,6 +396,30 @@ meet_new_relation(ZdmConflict *conflict, const RangeVar *rv, bool if_not_exists)
 		conflict->left = "";
 }
 
+/*
+ * The server would choose a name that is reserved, as it does not know: so it
+ * is told the next one.
+ */
+static void
+name_index(ZdmConflict *conflict, const IndexStmt *stmt, Oid relid)
+{
+	ZdmDdl		scratch = conflict->ddl;
+	ZdmRel	   *rel = ddl_rel_by_oid(&scratch, relid);
+	ZdmNewIndex made;
+	const char *chosen;
+	const char *name;
+
+	if (rel == NULL || !zdm_new_index(&made, stmt, conflict->ddl.sql))
+		return;
+	chosen = zdm_new_index_name(&made, rel);
+	made.taken = claims_reserved();
+	name = zdm_new_index_name(&made, rel);
+	if (strcmp(name, chosen) != 0)
+		conflict->left = zdm_sql_insert_after(conflict->ddl.sql,
+											  stmt->concurrent ? "concurrently" : "index",
+											  quote_identifier(name));
+}
+
 static void
 meet_index(ZdmConflict *conflict, const IndexStmt *stmt)
 {
@@ -379,9 +429,10 @@ meet_index(ZdmConflict *conflict, const IndexStmt *stmt)
 		return;
 	claims_check_relation(conflict, relid, stmt->relation->relname);
 	claims_meet_columns(conflict, relid, claims_index_columns(stmt), "column \"%s\" does not exist");
-	if (stmt->idxname != NULL &&
-		!claims_check_new_relation(conflict, get_namespace_name(get_rel_namespace(relid)),
-								   stmt->idxname, stmt->if_not_exists))
+	if (stmt->idxname == NULL)
+		name_index(conflict, stmt, relid);
+	else if (!claims_check_new_relation(conflict, get_namespace_name(get_rel_namespace(relid)),
+										stmt->idxname, stmt->if_not_exists))
 		conflict->left = "";
 }
 

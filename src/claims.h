@@ -66,6 +66,18 @@ extern void claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *
 /* After a statement: steps on what is not there any more are cancelled. */
 extern void claims_settle(const Node *stmt);
 
+/*
+ * After a statement: raises an error if it has made what depends on something
+ * that a step drops.
+ */
+extern void claims_check_made(void);
+
+/*
+ * Before parts of a statement are queued: wait for others that are about to
+ * queue what has the same names, and look again.
+ */
+extern void claims_reserve(List *parts);
+
 /* qualified names (char *) of what steps will make, for names to be chosen */
 extern List *claims_reserved(void);
 
@@ -75,6 +87,7 @@ extern bool claims_relation_is_due(Oid relid);
 
 /* for the files of this: claims.c */
 extern List *claims_parsed_pending(void);
+extern bool claims_renames(const ZdmPending *pending);
 extern char *claims_spare_name(const char *name, Oid nspoid);
 extern char *claims_describe(const ZdmPending *pending);
 extern const ZdmPending *claims_on_relation(const ZdmConflict *conflict, const char *nspname,
@@ -122,6 +135,8 @@ extern void claims_meet_drop(ZdmConflict *conflict, const DropStmt *stmt);
 extern void claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt);
 extern void claims_meet_function(ZdmConflict *conflict, const CreateFunctionStmt *stmt);
 extern void claims_meet_comment(ZdmConflict *conflict, const CommentStmt *stmt);
+extern const ZdmPending *claims_on_object(const ZdmConflict *conflict, const char *kind,
+										  const char *identity);
 extern const char *claims_index_schema(const ZdmConflict *conflict, const RangeVar *rv);
 extern void claims_meet_object(ZdmConflict *conflict, const char *kind, const char *identity);
 

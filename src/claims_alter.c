@@ -21,7 +21,6 @@
 #include "plan/advice.h"
 #include "plan/defer.h"
 #include "plan/plan.h"
-#include "plan/qualify.h"
 #include "rights.h"
 #include "run/transaction.h"
 #include "utils/builtins.h"
@@ -66,12 +65,19 @@ head_of(const Alter *alter)
 					quote_qualified_identifier(alter->nspname, alter->relname));
 }
 
+/* The ADD FOREIGN KEY with the schema of the table that it references */
 static char *
-qualified(char *sql)
+with_schema(char *sql, Oid target)
 {
-	ZdmDdl		ddl = {.sql = sql};
+	const AlterTableStmt *stmt = castNode(AlterTableStmt,
+										  linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt);
+	const RangeVar *rv = castNode(Constraint, linitial_node(AlterTableCmd, stmt->cmds)->def)->pktable;
 
-	return zdm_sql_qualify(&ddl);
+	if (rv->schemaname != NULL || rv->location < 0)
+		return sql;
+	return psprintf("%.*s%s.%s", rv->location, sql,
+					quote_identifier(get_namespace_name(get_rel_namespace(target))),
+					sql + rv->location);
 }
 
 /* The command alone, lined up behind a step */
@@ -100,33 +106,44 @@ add_target(ZdmPart *part, Oid relid)
 	part->targets = lcons(target, part->targets);
 }
 
+/* The text of ADD CONSTRAINT with a name */
+static char *
+named_action(const Alter *alter, AlterTableCmd *cmd, const char *name)
+{
+	return psprintf("ADD CONSTRAINT %s %s", quote_identifier(name),
+					zdm_sql_skip(zdm_sql_action(&alter->conflict->ddl, (Node *) cmd), 1));
+}
+
+/* The name of an unnamed constraint, as the server or as zdm chooses it */
+static char *
+choose_name(const Alter *alter, const Constraint *con, List *reserved)
+{
+	ZdmDdl		scratch = alter->conflict->ddl;
+	ZdmPlan		plan = {.ddl = &scratch};
+
+	plan.rel = ddl_rel_by_oid(&scratch, alter->relid);
+	plan.names = reserved;
+	return plan.rel != NULL ? zdm_plan_name_constraint(&plan, plan.rel, con) : NULL;
+}
+
 /* A foreign key on a key that is queued */
 static void
 line_up_reference(const Alter *alter, AlterTableCmd *cmd, const ZdmPending *pending, Oid target)
 {
 	Constraint *con = castNode(Constraint, cmd->def);
-	ZdmDdl		scratch = alter->conflict->ddl;
-	ZdmPlan		plan = {.ddl = &scratch};
-	char	   *action = zdm_sql_action(&scratch, (Node *) cmd);
+	const char *name = con->conname ? con->conname : choose_name(alter, con, claims_reserved());
+	char	   *action = con->conname ? zdm_sql_action(&alter->conflict->ddl, (Node *) cmd) :
+		named_action(alter, cmd, name);
 	ZdmPart    *part;
 	ListCell   *lc;
 
-	plan.rel = ddl_rel_by_oid(&scratch, alter->relid);
-	plan.names = claims_reserved();
-	if (con->conname == NULL)
-	{
-		con = copyObject(con);
-		con->conname = zdm_plan_name_constraint(&plan, plan.rel, con);
-		action = psprintf("ADD CONSTRAINT %s %s", quote_identifier(con->conname),
-						  zdm_sql_skip(action, 1));
-	}
-	action = qualified(psprintf("%s %s", head_of(alter), action));
+	action = with_schema(psprintf("%s %s", head_of(alter), action), target);
 	part = claims_line_up(alter->conflict, pending, phase_by_verdict(action), action);
 	part->undo_sql = part->phase == ZDM_PHASE_CONTRACT ? NULL :
-		psprintf("%s DROP CONSTRAINT IF EXISTS %s", head_of(alter), quote_identifier(con->conname));
+		psprintf("%s DROP CONSTRAINT IF EXISTS %s", head_of(alter), quote_identifier(name));
 	add_target(part, target);
 	add_target(part, alter->relid);
-	claims_claim(part, "make", "constraint", NULL, alter->relid, con->conname);
+	claims_claim(part, "make", "constraint", NULL, alter->relid, name);
 	foreach(lc, pending->claims)
 	{
 		const ZdmClaim *claim = lfirst(lc);
@@ -503,6 +520,27 @@ meet_command(const Alter *alter, AlterTableCmd *cmd)
 	}
 }
 
+/*
+ * The server would choose a name that is reserved, as it does not know: so it
+ * is told the next one.  NULL if its choice is right.
+ */
+static const char *
+name_to_give(const Alter *alter, const AlterTableCmd *cmd)
+{
+	const Constraint *con;
+	const char *chosen;
+	const char *name;
+
+	if (cmd->subtype != AT_AddConstraint)
+		return NULL;
+	con = castNode(Constraint, cmd->def);
+	if (con->conname != NULL || con->indexname != NULL)
+		return NULL;
+	chosen = choose_name(alter, con, NIL);
+	name = chosen ? choose_name(alter, con, claims_reserved()) : NULL;
+	return name != NULL && strcmp(name, chosen) != 0 ? name : NULL;
+}
+
 /* The text of the statement with only these of its commands; "" without any */
 static char *
 text_with(const Alter *alter, List *cmds)
@@ -512,8 +550,13 @@ text_with(const Alter *alter, List *cmds)
 
 	initStringInfo(&buf);
 	foreach(lc, cmds)
+	{
+		const char *name = name_to_give(alter, lfirst(lc));
+
 		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 name ? named_action(alter, lfirst(lc), name) :
 						 zdm_sql_action(&alter->conflict->ddl, lfirst(lc)));
+	}
 	return cmds == NIL ? "" : psprintf("%s %s", head_of(alter), buf.data);
 }
 
@@ -522,6 +565,7 @@ claims_meet_alter_table(ZdmConflict *conflict, const AlterTableStmt *stmt)
 {
 	Alter		alter = {conflict, stmt};
 	List	   *kept = NIL;
+	bool		named = false;
 	ListCell   *lc;
 
 	if (stmt->objtype == OBJECT_INDEX)
@@ -540,6 +584,8 @@ claims_meet_alter_table(ZdmConflict *conflict, const AlterTableStmt *stmt)
 		if (meet_command(&alter, lfirst(lc)))
 			kept = lappend(kept, lfirst(lc));
 	}
-	if (list_length(kept) < list_length(stmt->cmds))
+	foreach(lc, kept)
+		named |= name_to_give(&alter, lfirst(lc)) != NULL;
+	if (named || list_length(kept) < list_length(stmt->cmds))
 		conflict->left = text_with(&alter, kept);
 }

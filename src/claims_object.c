@@ -129,6 +129,9 @@ meet_dropped_relation(ZdmConflict *conflict, const DropStmt *stmt, List *names)
 										rv->relname));
 	if (pending == NULL || (is_made && OidIsValid(relid)))
 		return true;
+	if (!is_made && claims_renames(pending))
+		claims_report(pending, psprintf("%s \"%s\" cannot be dropped before it is renamed",
+										kind_name(stmt->removeType), rv->relname));
 	if (!is_made)
 	{
 		report_dropped(stmt, kind_name(stmt->removeType), rv->relname,
@@ -143,8 +146,8 @@ meet_dropped_relation(ZdmConflict *conflict, const DropStmt *stmt, List *names)
 }
 
 /* The step that drops an object that is no relation, or NULL */
-static const ZdmPending *
-step_on_object(const ZdmConflict *conflict, const char *kind, const char *identity)
+const ZdmPending *
+claims_on_object(const ZdmConflict *conflict, const char *kind, const char *identity)
 {
 	ListCell   *lc;
 	ListCell   *lc2;
@@ -176,7 +179,7 @@ meet_dropped_object(const ZdmConflict *conflict, const DropStmt *stmt, Node *obj
 	kind = getObjectTypeDescription(&address, true);
 	if (kind == NULL)
 		return true;
-	pending = step_on_object(conflict, kind, getObjectIdentity(&address, true));
+	pending = claims_on_object(conflict, kind, getObjectIdentity(&address, true));
 	if (pending == NULL)
 		return true;
 	report_dropped(stmt, kind, getObjectIdentity(&address, true),
@@ -478,7 +481,7 @@ claims_meet_function(ZdmConflict *conflict, const CreateFunctionStmt *stmt)
 void
 claims_meet_object(ZdmConflict *conflict, const char *kind, const char *identity)
 {
-	const ZdmPending *pending = step_on_object(conflict, kind, identity);
+	const ZdmPending *pending = claims_on_object(conflict, kind, identity);
 
 	if (pending != NULL)
 		claims_report(pending, psprintf("%s %s cannot be made anew before the old one is dropped",

@@ -215,14 +215,14 @@ claims_relation_is_due(Oid relid)
 	ListCell   *lc;
 	ListCell   *lc2;
 
-	foreach(lc, claims_pending())
+	foreach(lc, claims_parsed_pending())
 	{
 		foreach(lc2, ((ZdmPending *) lfirst(lc))->claims)
 		{
 			const ZdmClaim *claim = lfirst(lc2);
 
 			if (strcmp(claim->action, "drop") == 0 && strcmp(claim->kind, "relation") == 0 &&
-				claim->relid == relid)
+				claim->relid == relid && !claims_renames(lfirst(lc)))
 				return true;
 		}
 	}

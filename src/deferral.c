@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
+#include "claims.h"
 #include "hook.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
@@ -166,6 +167,7 @@ deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral)
 	PreventCommandIfReadOnly(deferral->ddl->command);
 	check_author(deferral->ddl);
 	rehearse(deferral->ddl, deferral->parts);
+	claims_reserve(deferral->parts);
 	target_redirected(utility, deferral->parts);
 	foreach(lc, deferral->parts)
 	{

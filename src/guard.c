@@ -45,7 +45,7 @@ typedef struct Guard
 								 * or NULL */
 	const ZdmQueued *queued;	/* the deferred step that it carries out, or
 								 * NULL */
-	struct ZdmPart *undo;		/* it runs as it is, but an abort of its window
+	ZdmPart    *undo;			/* it runs as it is, but an abort of its window
 								 * has something to give back; or NULL */
 	Node	   *futile;			/* refused, but the server has an error of its
 								 * own to raise first, for this; or NULL */
@@ -227,7 +227,10 @@ note_done(Guard *guard)
 		if (guard->policy.carries_out != 0)
 			queue_set_done(guard->policy.carries_out);
 		else if (queue_any())
+		{
 			claims_settle(guard->ddl.stmt);
+			claims_check_made();
+		}
 	}
 	if (own_snapshot)
 		PopActiveSnapshot();
