@@ -381,6 +381,7 @@ CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFO
 SQL
 send_as('busy3', 'app', 'CREATE INDEX t_slow ON t (slow(a))');
 wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'zdm worker' AND datname = 'busy3' AND wait_event = 'PgSleep'}, 'a step that takes long');
+is($node->safe_psql('busy3', q{SELECT count(*), sum(done) >= 0, sum(total) > 0, bool_and(pid IS NOT NULL AND lock_mode IS NOT NULL) FROM zdm_steps WHERE state = 'running'}), '1|t|t|t', 'zdm_steps passes the figures of the index build on');
 $node->safe_psql('postgres', 'DROP DATABASE busy3');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_database WHERE datname = 'busy3'}), '0', 'DROP DATABASE is not held up by a worker');
 wait_until($node, 'postgres', "SELECT ($workers) = 0", 'which has ended');
