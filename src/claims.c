@@ -337,6 +337,7 @@ only_changes(const ZdmPending *pending, const ZdmPending *maker)
 void
 claims_cancel_made(ZdmConflict *conflict, const ZdmPending *pending, DropBehavior behavior)
 {
+	bool		is_later = false;
 	ListCell   *lc;
 	ListCell   *lc2;
 
@@ -347,16 +348,17 @@ claims_cancel_made(ZdmConflict *conflict, const ZdmPending *pending, DropBehavio
 	{
 		const ZdmPending *other = lfirst(lc);
 
+		is_later |= other == pending;
 		foreach(lc2, pending->claims)
 		{
 			const ZdmClaim *claim = lfirst(lc2);
 
 			if (other == pending || list_member_ptr(conflict->cancels, other))
 				break;
-			if (strcmp(claim->action, "drop") == 0 && has_claim(other, "make", claim))
+			if (!is_later && strcmp(claim->action, "drop") == 0 && has_claim(other, "make", claim))
 				claims_cancel_made(conflict, other, behavior);
-			else if (strcmp(claim->action, "make") == 0 && has_claim(other, NULL, claim) &&
-					 !has_claim(other, "make", claim))
+			else if (is_later && strcmp(claim->action, "make") == 0 &&
+					 has_claim(other, NULL, claim) && !has_claim(other, "make", claim))
 			{
 				if (!only_changes(other, pending) && behavior == DROP_RESTRICT)
 					ereport(ERROR,
@@ -614,6 +616,17 @@ meet(ZdmConflict *conflict, Node *stmt)
 			claims_check_relation(conflict,
 								  RangeVarGetRelid(((CreateTrigStmt *) stmt)->relation, NoLock, true),
 								  ((CreateTrigStmt *) stmt)->relation->relname);
+			claims_meet_trigger(conflict, (CreateTrigStmt *) stmt);
+			break;
+		case T_RuleStmt:
+			claims_meet_rule(conflict, (RuleStmt *) stmt);
+			break;
+		case T_CreatePolicyStmt:
+			claims_meet_policy(conflict, (CreatePolicyStmt *) stmt);
+			break;
+		case T_GrantStmt:
+		case T_GrantRoleStmt:
+			claims_meet_grant(conflict, stmt);
 			break;
 		default:
 			break;
@@ -662,6 +675,7 @@ claims_find(ZdmUtility *utility)
 	conflict->pending = claims_parsed_pending();
 	if (conflict->pending == NIL)
 		return NULL;
+	conflict->redirected = utility->redirected;
 	conflict->ddl.stmt = stmt;
 	conflict->ddl.sql = guard_statement_text(utility->pstmt, utility->query);
 	conflict->ddl.query = utility->query;
@@ -682,18 +696,45 @@ claims_are_all(const ZdmConflict *conflict)
 	return conflict->left != NULL && *conflict->left == '\0';
 }
 
-/* Does anything of it run before the window ends? */
-static bool
-runs_before_the_end(const ZdmDeferral *deferral)
+/* When the first of the statement runs */
+static ZdmPhase
+earliest_phase(const ZdmDeferral *deferral)
 {
+	ZdmPhase	result = ZDM_PHASE_CONTRACT;
 	ListCell   *lc;
 
 	if (deferral == NULL)
+		return ZDM_PHASE_EXPAND;
+	foreach(lc, deferral->parts)
+		result = Min(result, ((ZdmPart *) lfirst(lc))->phase);
+	return result;
+}
+
+/* Does the queue itself have the statement come after the step? */
+static bool
+comes_after(const ZdmDeferral *deferral, const ZdmPending *pending)
+{
+	ZdmPhase	phase = earliest_phase(deferral);
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (phase == ZDM_PHASE_EXPAND || phase < pending->phase)
+		return false;
+	if (phase == ZDM_PHASE_CONTRACT)
 		return true;
 	foreach(lc, deferral->parts)
 	{
-		if (((ZdmPart *) lfirst(lc))->phase != ZDM_PHASE_CONTRACT)
-			return true;
+		foreach(lc2, ((ZdmPart *) lfirst(lc))->targets)
+		{
+			const ZdmPlanTarget *target = lfirst(lc2);
+			ListCell   *lc3;
+
+			foreach(lc3, pending->targets)
+			{
+				if (((ZdmPlanTarget *) lfirst(lc3))->relid == target->relid)
+					return true;
+			}
+		}
 	}
 	return false;
 }
@@ -727,12 +768,15 @@ claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
 
 	if (!claims_are_all(conflict))
 	{
-		bool		early = runs_before_the_end(deferral);
-
-		if (early && conflict->not_before != NULL)
+		if (conflict->not_before != NULL && !comes_after(deferral, conflict->not_before))
 			claims_report(conflict->not_before, conflict->not_before_what);
-		foreach(lc, early ? conflict->asides : NIL)
-			run_aside(lfirst(lc));
+		foreach(lc, conflict->asides)
+		{
+			const ZdmAside *aside = lfirst(lc);
+
+			if (!comes_after(deferral, aside->pending))
+				run_aside(aside);
+		}
 	}
 	foreach(lc, conflict->cancels)
 	{
