@@ -36,6 +36,7 @@ typedef struct ZdmConflict
 {
 	ZdmDdl		ddl;			/* the statement as it came, for its text */
 	List	   *pending;		/* ZdmPending */
+	List	   *redirected;		/* as in ZdmUtility */
 	const char *left;			/* SQL of what is left of the statement; "":
 								 * nothing; NULL: all of it */
 	List	   *cancels;		/* ZdmPending */
@@ -139,5 +140,11 @@ extern const ZdmPending *claims_on_object(const ZdmConflict *conflict, const cha
 										  const char *identity);
 extern const char *claims_index_schema(const ZdmConflict *conflict, const RangeVar *rv);
 extern void claims_meet_object(ZdmConflict *conflict, const char *kind, const char *identity);
+
+/* claims_rights.c */
+extern void claims_meet_grant(ZdmConflict *conflict, const Node *stmt);
+extern void claims_meet_policy(ZdmConflict *conflict, const CreatePolicyStmt *stmt);
+extern void claims_meet_trigger(ZdmConflict *conflict, const CreateTrigStmt *stmt);
+extern void claims_meet_rule(ZdmConflict *conflict, const RuleStmt *stmt);
 
 #endif							/* ZDM_MEET_H */
