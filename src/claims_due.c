@@ -28,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
+#include "window/alias.h"
 
 /* in the space of advisory locks: names that are about to be queued */
 #define NAME_SPACE	5
@@ -107,6 +108,17 @@ is_claimed(const ZdmConflict *conflict, const ObjectAddress *object)
 	return false;
 }
 
+/* Is it of a view that makes way for the table whose new name it has? */
+static bool
+is_of_alias_view(const ZdmConflict *conflict, const ObjectAddress *object)
+{
+	ZdmDdl		scratch = conflict->ddl;
+	const ZdmRel *rel = ddl_part_rel(&scratch, object);
+
+	return rel != NULL && rel->relkind == RELKIND_VIEW && OidIsValid(rel->relid) &&
+		OidIsValid(alias_table(rel->relid));
+}
+
 /* To its author the object is gone: nothing can depend on it. */
 static void
 check_dependents(const ZdmConflict *conflict, const ZdmPending *pending, const ZdmClaim *claim,
@@ -131,7 +143,7 @@ check_dependents(const ZdmConflict *conflict, const ZdmPending *pending, const Z
 	catalog_scan_end(&scan);
 	foreach(lc, dependents)
 	{
-		if (!is_claimed(conflict, lfirst(lc)))
+		if (!is_claimed(conflict, lfirst(lc)) && !is_of_alias_view(conflict, lfirst(lc)))
 			ereport(ERROR,
 					(errcode(object->objectSubId != 0 ? ERRCODE_UNDEFINED_COLUMN :
 							 object->classId == RelationRelationId ? ERRCODE_UNDEFINED_TABLE :

@@ -129,6 +129,8 @@ meet_dropped_relation(ZdmConflict *conflict, const DropStmt *stmt, List *names)
 										rv->relname));
 	if (pending == NULL || (is_made && OidIsValid(relid)))
 		return true;
+	if (!is_made && claims_renames(pending) && list_member_oid(conflict->redirected, relid))
+		return true;			/* after that */
 	if (!is_made && claims_renames(pending))
 		claims_report(pending, psprintf("%s \"%s\" cannot be dropped before it is renamed",
 										kind_name(stmt->removeType), rv->relname));
@@ -336,6 +338,8 @@ claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt)
 	if (pending == NULL)
 		return;
 	relid = get_relname_relid(stmt->view->relname, get_namespace_oid(nspname, false));
+	if (!is_made && list_member_oid(conflict->redirected, relid))
+		return;
 	if (is_made || get_rel_relkind(relid) != RELKIND_VIEW)
 	{
 		(void) claims_check_new_relation(conflict, nspname, stmt->view->relname, false);

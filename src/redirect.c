@@ -18,6 +18,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "claims.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "common/keywords.h"
@@ -517,10 +518,14 @@ static void
 name_in_alter_table(Redirect *redirect, const AlterTableStmt *stmt)
 {
 	ZdmRel	   *rel = table_to_be(stmt->relation);
-	ZdmPlan		plan = {0};
+	ZdmDdl		ddl = {0};
+	ZdmPlan		plan = {&ddl};
 	ListCell   *lc;
 
-	foreach(lc, rel ? stmt->cmds : NIL)
+	if (rel == NULL)
+		return;
+	ddl.reserved = claims_reserved();
+	foreach(lc, stmt->cmds)
 	{
 		const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 		ListCell   *lcon;
@@ -544,6 +549,7 @@ name_index(Redirect *redirect, const IndexStmt *stmt)
 
 	if (rel == NULL || !zdm_new_index(&made, stmt, redirect->sql))
 		return;
+	made.taken = claims_reserved();
 	for (int i = 0; i < redirect->count; i++)
 	{
 		if (is_word(redirect, i, "on"))
@@ -578,9 +584,13 @@ name_statistics(Redirect *redirect, const CreateStatsStmt *stmt)
 																   "stat"))));
 }
 
-/* The table has the name still that it would be given back. */
+/*
+ * A table that is to be renamed can get another name behind that, or another
+ * schema if it is to be moved; but not both, as the view would have a name
+ * then that the table never gets.  And its old name it has still.
+ */
 static void
-check_not_back(Node *stmt)
+check_new_name(Node *stmt)
 {
 	const RangeVar *rv = NULL;
 	const char *newname = NULL;
@@ -611,6 +621,15 @@ check_not_back(Node *stmt)
 				 errdetail("Old clients use it under that name, new ones as view %s.",
 						   qualified_name(viewid)),
 				 errhint("SELECT zdm_abort_window(); takes the view away, and the table keeps its name.")));
+	if (newname != NULL ? get_rel_namespace(viewid) != get_rel_namespace(table) :
+		strcmp(rv->relname, get_rel_name(table)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_QUEUED_WORK),
+				 errmsg("%s cannot be both renamed and moved to another schema while a window is open",
+						qualified_name(table)),
+				 errdetail("View %s has the name that it gets when the window ends.",
+						   qualified_name(viewid)),
+				 errhint("SELECT zdm_end_window(); and then send the statement again.")));
 }
 
 static int
@@ -654,7 +673,7 @@ edit_statement(Redirect *redirect, Node *stmt)
 	redirect_walk(&visitor, stmt);
 	if (redirect->edits == NIL)
 		return NULL;
-	check_not_back(stmt);
+	check_new_name(stmt);
 	if (IsA(stmt, AlterTableStmt))
 		name_in_alter_table(redirect, (AlterTableStmt *) stmt);
 	else if (IsA(stmt, IndexStmt))

@@ -42,6 +42,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "window/alias.h"
 
 /* A statement on one table, while it is made ready for the copy of that */
 typedef struct Rehearsal
@@ -353,6 +354,15 @@ reason_of(const ObjectAddress *object, const ObjectAddress *whole, List *targets
 	return linitial(targets);
 }
 
+/* Is it a view that makes way for the table whose new name it has? */
+static bool
+is_alias_view(const ObjectAddress *object)
+{
+	return object->classId == RelationRelationId &&
+		get_rel_relkind(object->objectId) == RELKIND_VIEW &&
+		OidIsValid(alias_table(object->objectId));
+}
+
 /* The objects without the rules of views, which are among them, and those that go before */
 static List *
 not_due(List *objects)
@@ -364,7 +374,7 @@ not_due(List *objects)
 	{
 		const ObjectAddress *object = lfirst(lc);
 
-		if (object->classId != RewriteRelationId &&
+		if (object->classId != RewriteRelationId && !is_alias_view(object) &&
 			!(object->classId == RelationRelationId && object->objectSubId == 0 &&
 			  claims_relation_is_due(object->objectId)))
 			result = lappend(result, lfirst(lc));
