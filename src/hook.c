@@ -87,6 +87,7 @@ is_active(void)
 		!IsParallelWorker() &&
 		!compat_is_autovacuum_worker() &&
 		!IsLogicalWorker() &&
+		!ledger_is_at_work() &&
 		!RecoveryInProgress() &&
 		(application_name == NULL || strcmp(application_name, "pg_restore") != 0) &&
 		ledger_exists();

@@ -15,6 +15,7 @@
 #include "run/launcher.h"
 #include "run/made.h"
 #include "run/transaction.h"
+#include "window/ledger.h"
 #include "window/window.h"
 
 COMPAT_MODULE_MAGIC("zdm", ZDM_VERSION);
@@ -28,6 +29,7 @@ _PG_init(void)
 {
 	zdm_guc_init();
 	transaction_init();
+	ledger_init();
 	born_init();
 	protect_init();
 	window_init(&window_ops);

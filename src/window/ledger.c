@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
@@ -27,6 +28,37 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "window/ledger.h"
+
+/* how deep the session is between ledger_begin() and ledger_end() */
+static int	depth = 0;
+
+bool
+ledger_is_at_work(void)
+{
+	return depth > 0;
+}
+
+/* An error leaves the scope by the abort of the transaction it was entered in. */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	depth = 0;
+}
+
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId subid,
+					  SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		depth = 0;
+}
+
+void
+ledger_init(void)
+{
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}
 
 bool
 ledger_exists(void)
@@ -86,11 +118,13 @@ ledger_begin(LedgerScope *scope)
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	depth++;
 }
 
 void
 ledger_end(LedgerScope *scope)
 {
+	depth--;
 	SPI_finish();
 	AtEOXact_GUC(false, scope->guc_level);
 	SetUserIdAndSecContext(scope->userid, scope->sec_context);

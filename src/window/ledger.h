@@ -43,6 +43,10 @@ extern void ledger_end(LedgerScope *scope);
 extern uint64 ledger_execute(const char *sql, int nargs, const Oid *types,
 							 const Datum *values, const char *nulls);
 
+/* Is what the session does now zdm's own work?  It is not looked at. */
+extern bool ledger_is_at_work(void);
+extern void ledger_init(void);
+
 /* a key for a row that is written in a client's session */
 extern int64 ledger_new_id(void);
 

@@ -17,7 +17,10 @@
 #define QUEUE_OPEN \
 	"WITH open AS (" \
 	" SELECT s.*, w.state AS window_state," \
-	"  s.system_identifier = $3 AND s.database_oid = $4 AS is_native" \
+	"  s.system_identifier = $3 AND s.database_oid = $4 AS is_native," \
+	"  CASE WHEN EXISTS (SELECT FROM zdm.claim c WHERE c.step_id = s.id AND c.action = 'make' AND c.kind = 'relation')" \
+	"    AND EXISTS (SELECT FROM zdm.claim c WHERE c.step_id = s.id AND c.action = 'drop' AND c.kind = 'relation')" \
+	"   THEN 0 ELSE 1 END AS rank" \
 	" FROM zdm.step s JOIN zdm.window w ON w.id = s.window_id" \
 	" WHERE s.deferred AND s.state IN ('queued', 'running', 'failed')" \
 	"  AND w.state IN ('open', 'closing', 'aborting') AND NOT w.paused" \
@@ -29,7 +32,9 @@
  *
  * Long steps wait for earlier ones on the same relations only; in a restored
  * copy, where OIDs mean nothing, for all earlier ones.  What takes away comes
- * last and in order, so does undoing, the latest first.
+ * last and in order, so does undoing, the latest first.  A relation gets its
+ * new name before all else: the view that has it until then depends on columns
+ * that are to be dropped.
  */
 #define QUEUE_HAS_TURN \
 	"CASE" \
@@ -37,7 +42,7 @@
 	"  AND NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id AND p.is_undo AND p.id > o.id)" \
 	" WHEN o.phase = 'contract' THEN o.window_state = 'closing'" \
 	"  AND NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id" \
-	"   AND (p.phase <> 'contract' OR p.id < o.id))" \
+	"   AND (p.phase <> 'contract' OR (p.rank, p.id) < (o.rank, o.id)))" \
 	" ELSE NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id AND p.id < o.id" \
 	"  AND p.phase <> 'contract'" \
 	"  AND (p.statement_id = o.statement_id OR p.relids && o.relids OR NOT o.is_native))" \
