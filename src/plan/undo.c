@@ -357,6 +357,23 @@ undo_replace_function(const ZdmDdl *ddl, const CreateFunctionStmt *stmt)
 	return zdm_sql_trim(definition_of(F_PG_GET_FUNCTIONDEF, address.objectId));
 }
 
+/* CREATE OR REPLACE TRIGGER, RULE, of one that the relation has */
+static char *
+undo_replace_part(const ZdmDdl *ddl, const RangeVar *rv, ObjectType type, const char *name,
+				  Oid function)
+{
+	ZdmDdl		scratch = *ddl;
+	ZdmRel	   *rel = ddl_rel(&scratch, rv, true);
+	Oid			part;
+
+	if (rel == NULL || rel->is_exempt)
+		return NULL;
+	part = ddl_rel_part_oid(rel, type, name);
+	if (!OidIsValid(part))
+		return NULL;
+	return zdm_sql_insert_after(definition_of(function, part), "create", "OR REPLACE");
+}
+
 char *
 zdm_undo_statement(const ZdmDdl *ddl)
 {
@@ -368,6 +385,14 @@ zdm_undo_statement(const ZdmDdl *ddl)
 			return undo_replace_view(ddl, (const ViewStmt *) ddl->stmt);
 		case T_CreateFunctionStmt:
 			return undo_replace_function(ddl, (const CreateFunctionStmt *) ddl->stmt);
+		case T_CreateTrigStmt:
+			return undo_replace_part(ddl, ((const CreateTrigStmt *) ddl->stmt)->relation,
+									 OBJECT_TRIGGER, ((const CreateTrigStmt *) ddl->stmt)->trigname,
+									 F_PG_GET_TRIGGERDEF_OID);
+		case T_RuleStmt:
+			return undo_replace_part(ddl, ((const RuleStmt *) ddl->stmt)->relation,
+									 OBJECT_RULE, ((const RuleStmt *) ddl->stmt)->rulename,
+									 F_PG_GET_RULEDEF_OID);
 		default:
 			return NULL;
 	}
