@@ -18,7 +18,6 @@
 #include "hook.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
-#include "plan/qualify.h"
 #include "run/restart.h"
 #include "run/worker.h"
 #include "storage/lmgr.h"
@@ -30,6 +29,7 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "window/queue.h"
+#include "window/stored_sql.h"
 
 /* One deferred step on its way. */
 typedef struct QueueRun
@@ -143,12 +143,11 @@ check_is_free(const ZdmPlanTarget *target)
 
 /* The targets that are left, with the names that they have now */
 static List *
-current_targets(const QueueRun *run, List **before)
+current_targets(const QueueRun *run)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
 
-	*before = NIL;
 	foreach(lc, run->queued->targets)
 	{
 		ZdmPlanTarget *target = palloc(sizeof(ZdmPlanTarget));
@@ -161,7 +160,6 @@ current_targets(const QueueRun *run, List **before)
 			continue;
 		}
 		target->nspname = get_namespace_name(get_rel_namespace(target->relid));
-		*before = lappend(*before, lfirst(lc));
 		result = lappend(result, target);
 	}
 	return result;
@@ -191,15 +189,14 @@ carry_out(QueueRun *run)
 {
 	ZdmUtility	utility = {0};
 	const char *sql;
-	List	   *before;
 	List	   *targets;
 	List	   *stmts;
 
 	if (!recover_first(run))
 		return;
 	restart_begin_step(run->context);
-	targets = current_targets(run, &before);
-	sql = zdm_sql_rename(run->queued->sql, before, targets);
+	targets = current_targets(run);
+	sql = stored_sql_now(run->queued->sql, run->queued->targets);
 	stmts = raw_parser(sql, RAW_PARSE_DEFAULT);
 	utility.pstmt = makeNode(PlannedStmt);
 	utility.pstmt->commandType = CMD_UTILITY;

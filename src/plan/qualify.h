@@ -15,10 +15,4 @@
 /* The statement's text, trimmed, with schemas before its relations' names */
 extern char *zdm_sql_qualify(const ZdmDdl *ddl);
 
-/*
- * The text with other qualified names (ZdmPlanTarget) in the place of some, one
- * by one, quoted where that is needed.
- */
-extern char *zdm_sql_rename(const char *sql, List *from, List *to);
-
 #endif							/* ZDM_QUALIFY_H */

@@ -17,11 +17,7 @@
 #include "common/keywords.h"
 #include "lib/stringinfo.h"
 #include "parser/scanner.h"
-#include "parser/scansup.h"
 #include "plan/advice.h"
-#include "plan/qualify.h"
-#include "step.h"
-#include "utils/builtins.h"
 
 /* A scan of one text: the current token and where it stands. */
 typedef struct ZdmScan
@@ -428,90 +424,4 @@ zdm_sql_condition(const char *sql)
 	}
 	scan_end(&scan);
 	return result;
-}
-
-/* A piece of a text that may be a name; length 0: none. */
-typedef struct Piece
-{
-	int			start;
-	int			length;
-} Piece;
-
-/* The name that the piece spells, or NULL if it is no name. */
-static char *
-name_of(const char *sql, Piece piece)
-{
-	const char *start = sql + piece.start;
-	StringInfoData name;
-
-	if (piece.length == 0 ||
-		!(*start == '"' || *start == '_' || isalpha((unsigned char) *start) || IS_HIGHBIT_SET(*start)))
-		return NULL;
-	if (*start != '"')
-		return downcase_truncate_identifier(start, piece.length, false);
-	initStringInfo(&name);
-	for (int i = 1; i < piece.length - 1; i++)
-	{
-		appendStringInfoChar(&name, start[i]);
-		if (start[i] == '"')
-			i++;
-	}
-	return name.data;
-}
-
-/* The new name of what the two pieces name, quoted, or NULL. */
-static const char *
-renamed(const char *sql, Piece schema, Piece relation, List *from, List *to)
-{
-	const char *nspname = name_of(sql, schema);
-	const char *relname = name_of(sql, relation);
-	ListCell   *old;
-	ListCell   *new;
-
-	if (nspname == NULL || relname == NULL)
-		return NULL;
-	forboth(old, from, new, to)
-	{
-		const ZdmPlanTarget *was = lfirst(old);
-		const ZdmPlanTarget *is = lfirst(new);
-
-		if (strcmp(was->nspname, nspname) == 0 && strcmp(was->relname, relname) == 0)
-			return quote_qualified_identifier(is->nspname, is->relname);
-	}
-	return NULL;
-}
-
-static bool
-is_dot(const char *sql, Piece piece)
-{
-	return piece.length == 1 && sql[piece.start] == '.';
-}
-
-char *
-zdm_sql_rename(const char *sql, List *from, List *to)
-{
-	StringInfoData buf;
-	ZdmScan		scan;
-	Piece		last[4] = {{0}};	/* tokens; the current one is the last */
-	int			done = 0;
-
-	initStringInfo(&buf);
-	for (scan_begin(&scan, sql); scan.token != 0; scan_next(&scan))
-	{
-		const char *name = NULL;
-
-		memmove(last, last + 1, sizeof(Piece) * 3);
-		last[3].start = scan.start;
-		last[3].length = scan.end - scan.start;
-		if (is_dot(sql, last[2]) && !is_dot(sql, last[0]))
-			name = renamed(sql, last[1], last[3], from, to);
-		if (name == NULL)
-			continue;
-		appendBinaryStringInfo(&buf, sql + done, last[1].start - done);
-		appendStringInfoString(&buf, name);
-		done = scan.end;
-	}
-	scan_end(&scan);
-	appendStringInfoString(&buf, sql + done);
-	return buf.data;
 }

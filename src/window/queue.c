@@ -32,6 +32,7 @@
 #include "window/ledger.h"
 #include "window/queue.h"
 #include "window/queue_sql.h"
+#include "window/stored_sql.h"
 #include "window/window.h"
 
 /* attribute number in zdm.step */
@@ -158,9 +159,9 @@ add_part(int64 statement_id, int64 window_id, int ordinal, const ZdmPart *part, 
 	values[2] = Int64GetDatum(window_id);
 	values[3] = Int32GetDatum(ordinal);
 	values[4] = CStringGetTextDatum(zdm_phase_name(part->phase));
-	values[5] = CStringGetTextDatum(part->sql);
-	values[6] = text_or_null(part->undo_sql, &nulls[6]);
-	values[7] = text_or_null(part->verify_sql, &nulls[7]);
+	values[5] = CStringGetTextDatum(stored_sql_portable(part->sql));
+	values[6] = text_or_null(stored_sql_portable(part->undo_sql), &nulls[6]);
+	values[7] = text_or_null(stored_sql_portable(part->verify_sql), &nulls[7]);
 	values[8] = settings;
 	values[9] = target_relids(part->targets);
 	values[10] = target_names(part->targets);
@@ -271,8 +272,8 @@ result_texts(uint64 row, int column)
 	return result;
 }
 
-static List *
-result_targets(uint64 row, int oids, int names)
+List *
+queue_result_targets(uint64 row, int oids, int names)
 {
 	bool		isnull;
 	Datum		array = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, oids, &isnull);
@@ -322,7 +323,7 @@ read_queued(uint64 row)
 	queued->attempts = atoi(result_text(row, 9));
 	queued->settings = result_texts(row, 10);
 	if (result_text(row, 13)[0] == 't')
-		queued->targets = result_targets(row, 11, 12);
+		queued->targets = queue_result_targets(row, 11, 12);
 	return queued;
 }
 

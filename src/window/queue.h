@@ -61,6 +61,9 @@ extern void queue_release(const ZdmQueued *queued);
 /* What is tried again after a while is due now. */
 extern void queue_want_now(int64 window_id);
 
+/* ZdmPlanTargets of two columns, relids and relnames, in the current result */
+extern List *queue_result_targets(uint64 row, int oids, int names);
+
 /* Is it still to be carried out? */
 extern bool queue_is_open(int64 step_id);
 

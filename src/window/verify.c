@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -17,6 +18,8 @@
 #include "window/action.h"
 #include "window/ledger.h"
 #include "window/probe.h"
+#include "window/queue.h"
+#include "window/stored_sql.h"
 #include "window/verify.h"
 
 /* A step with a query for the rows in its way. */
@@ -39,13 +42,16 @@ result_text(uint64 row, int column)
 static List *
 find_steps(int64 window_id, bool undo)
 {
-	static const Oid types[] = {INT8OID, BOOLOID};
-	Datum		values[] = {Int64GetDatum(window_id), BoolGetDatum(undo)};
+	static const Oid types[] = {INT8OID, BOOLOID, INT8OID, OIDOID};
+	Datum		values[] = {Int64GetDatum(window_id), BoolGetDatum(undo),
+		Int64GetDatum((int64) GetSystemIdentifier()),
+	ObjectIdGetDatum(MyDatabaseId)};
 	List	   *result = NIL;
 	uint64		count;
 
 	count = ledger_execute("SELECT s.id, format('step %s (%s)', s.id, CASE WHEN $2 THEN s.undo_sql ELSE s.sql END),"
-						   "  t.role, s.verify_sql, s.settings"
+						   "  t.role, s.verify_sql, s.settings, s.relids, s.relnames,"
+						   "  s.system_identifier = $3 AND s.database_oid = $4"
 						   " FROM zdm.step s JOIN zdm.statement t ON t.id = s.statement_id"
 						   " WHERE s.window_id = $1 AND s.deferred AND s.verify_sql IS NOT NULL"
 						   " AND CASE WHEN $2 THEN s.phase = 'expand' AND s.state = 'done'"
@@ -61,6 +67,8 @@ find_steps(int64 window_id, bool undo)
 		verification->role = result_text(i, 3);
 		verification->query = result_text(i, 4);
 		verification->settings = action_result_texts(i, 5);
+		if (result_text(i, 8)[0] == 't')
+			verification->query = stored_sql_now(verification->query, queue_result_targets(i, 6, 7));
 		result = lappend(result, verification);
 	}
 	return result;
