@@ -783,7 +783,11 @@ claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
 		const ZdmPending *pending = lfirst(lc);
 
 		if (!claims_cancel(pending->id))
-			claims_report(pending, "cannot cancel a step that is running");
+			ereport(ERROR,
+					(errcode(ERRCODE_ZDM_QUEUED_WORK),
+					 errmsg("another session has begun or cancelled a step meanwhile"),
+					 errdetail("%s", claims_describe(pending)),
+					 errhint("Send the statement again.")));
 		ereport(NOTICE,
 				(errmsg("%s takes a step out of the queue: %s", conflict->ddl.command,
 						pending->sql)));

@@ -230,7 +230,10 @@ claims_reserve(List *parts)
 				ereport(ERROR,
 						(errcode(strcmp(claim->kind, "relation") == 0 ? ERRCODE_DUPLICATE_TABLE :
 								 ERRCODE_DUPLICATE_OBJECT),
-						 errmsg("%s \"%s\" already exists", claim->kind, claim->name),
+						 strcmp(claim->kind, "relation") == 0 ?
+						 errmsg("relation \"%s\" already exists", claim->name) :
+						 errmsg("%s \"%s\" for relation \"%s\" already exists", claim->kind,
+								claim->name, get_rel_name(claim->relid)),
 						 errdetail("%s", claims_describe(pending))));
 		}
 	}
