@@ -33,10 +33,10 @@ BEGIN
 END $$;
 CREATE FUNCTION steps() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(E'\n    ', p.phase || ', ' || p.state || ': ' || p.sql,
-		'undo: ' || regexp_replace(p.undo_sql, 'ADD CONSTRAINT \w+ NOT NULL (\w+)', 'ALTER COLUMN \1 SET NOT NULL', 'g'),
+		'undo: ' || regexp_replace(p.undo_sql, 'ADD CONSTRAINT ("[^"]*"|\w+) NOT NULL ("[^"]*"|\w+)', 'ALTER COLUMN \2 SET NOT NULL', 'g'),
 		'verify: ' || p.verify_sql)
 	FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id
-	WHERE w.name = 'columns' AND p.deferred ORDER BY p.statement_id, p.ordinal $$;
+	WHERE w.name = 'defer_columns' AND p.deferred ORDER BY p.statement_id, p.ordinal $$;
 
 INSERT INTO tables (sql) VALUES
 	('CREATE TABLE u (id int PRIMARY KEY)'),
@@ -82,16 +82,16 @@ ALTER TABLE plain.t ALTER needed DROP DEFAULT;
 UPDATE migration SET sql = replace(sql, ' DEFAULT 1', '') WHERE sql LIKE '%needed%';
 RESET zdm.mode;
 
-SELECT zdm_begin_window('columns', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_columns', 'defer') IS NOT NULL AS open;
 SET search_path = staged;
-SELECT e.phase, e.sql, e.note
+SELECT e.phase, e.sql, regexp_replace(e.note, 'ADD CONSTRAINT ("[^"]*"|\w+) NOT NULL ("[^"]*"|\w+)', 'ALTER COLUMN \2 SET NOT NULL', 'g')
 FROM defer_columns.migration m, public.zdm_explain(m.sql) e
 WHERE m.sql LIKE '%DROP COLUMN%' ORDER BY m.n, e.step;
 
 BEGIN;
 SELECT sql FROM defer_columns.migration ORDER BY n \gexec
 COMMIT;
-CALL public.zdm_wait('columns');
+CALL public.zdm_wait('defer_columns');
 SELECT defer_columns.steps();
 
 -- either version can write; what the new one has deleted was referenced
@@ -102,14 +102,14 @@ SELECT id, u_id, soft_id, filled, required, django FROM t WHERE id > 20 ORDER BY
 
 -- rows that are in the way are found before anything is removed
 \set VERBOSITY terse
-SELECT public.zdm_end_window('columns') > 0 AS ended;
-SELECT substring(detail FROM 'found by: .*') FROM public.zdm_window_status('columns') WHERE NOT ok;
+SELECT public.zdm_end_window('defer_columns') > 0 AS ended;
+SELECT substring(detail FROM 'found by: .*') FROM public.zdm_window_status('defer_columns') WHERE NOT ok;
 SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname IN ('required', 'filled');
 UPDATE t SET needed = 0 WHERE needed IS NULL;
-SELECT public.zdm_end_window('columns') > 0 AS ended;
-CALL public.zdm_run('columns');
-CALL public.zdm_wait('columns');
-SELECT state FROM public.zdm_windows WHERE name = 'columns';
+SELECT public.zdm_end_window('defer_columns') > 0 AS ended;
+CALL public.zdm_run('defer_columns');
+CALL public.zdm_wait('defer_columns');
+SELECT state FROM public.zdm_windows WHERE name = 'defer_columns';
 SELECT step FROM defer_columns.steps() step WHERE step !~ '^\w+, done';
 SELECT 'missing', c FROM defer_columns.catalog('plain') c EXCEPT ALL SELECT 'missing', c FROM defer_columns.catalog('staged') c;
 SELECT 'not in plain', c FROM defer_columns.catalog('staged') c EXCEPT ALL SELECT 'not in plain', c FROM defer_columns.catalog('plain') c;
@@ -119,22 +119,22 @@ DROP SCHEMA staged CASCADE;
 CREATE SCHEMA staged;
 SELECT defer_columns.make('staged', 'defer_columns.tables');
 CREATE TABLE defer_columns.before AS SELECT c FROM defer_columns.catalog('staged') c;
-SELECT public.zdm_begin_window('columns', 'defer') IS NOT NULL AS open;
+SELECT public.zdm_begin_window('defer_columns', 'defer') IS NOT NULL AS open;
 BEGIN;
 SELECT sql FROM defer_columns.migration ORDER BY n \gexec
 COMMIT;
-CALL public.zdm_wait('columns');
-SELECT public.zdm_abort_window('columns') > 0 AS aborted;
-CALL public.zdm_run('columns');
-CALL public.zdm_wait('columns');
-SELECT state FROM public.zdm_windows WHERE name = 'columns' ORDER BY id;
+CALL public.zdm_wait('defer_columns');
+SELECT public.zdm_abort_window('defer_columns') > 0 AS aborted;
+CALL public.zdm_run('defer_columns');
+CALL public.zdm_wait('defer_columns');
+SELECT state FROM public.zdm_windows WHERE name = 'defer_columns' ORDER BY id;
 SELECT 'missing', c FROM defer_columns.before EXCEPT ALL SELECT 'missing', c FROM defer_columns.catalog('staged') c;
 SELECT 'not there before', c FROM defer_columns.catalog('staged') c EXCEPT ALL SELECT 'not there before', c FROM defer_columns.before;
 
 -- what cannot wait is refused: a key needs its value
 CREATE DOMAIN defer_columns.there AS int NOT NULL;
 CREATE TABLE defer_columns.with_domain (a int, d defer_columns.there);
-SELECT public.zdm_begin_window('columns', 'defer') IS NOT NULL AS open;
+SELECT public.zdm_begin_window('defer_columns', 'defer') IS NOT NULL AS open;
 SELECT e.phase, e.note FROM public.zdm_explain('ALTER TABLE defer_columns.with_domain DROP COLUMN d') e;
 SELECT e.phase, e.note FROM public.zdm_explain('ALTER TABLE t DROP COLUMN id') e;
 SELECT rule, verdict FROM public.zdm_check('ALTER TABLE t DROP COLUMN pair_2');
@@ -145,6 +145,6 @@ ALTER TABLE t DROP COLUMN viewed;
 ALTER TABLE p1 DROP COLUMN gone;
 ALTER TABLE t DROP COLUMN nowhere;
 SELECT count(*) FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id WHERE w.state = 'open';
-SELECT public.zdm_end_window('columns');
+SELECT public.zdm_end_window('defer_columns');
 SET client_min_messages = warning;
 DROP SCHEMA plain, staged, defer_columns CASCADE;

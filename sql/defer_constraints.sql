@@ -11,7 +11,7 @@ CREATE FUNCTION steps() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(E'\n    ', p.phase || ', ' || p.state || ': ' || p.sql, 'undo: ' || p.undo_sql,
 		'verify: ' || p.verify_sql)
 	FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id
-	WHERE w.name = 'constraints' AND w.state = 'open' AND p.deferred AND p.phase <> 'migrate'
+	WHERE w.name = 'defer_constraints' AND w.state = 'open' AND p.deferred AND p.phase <> 'migrate'
 	ORDER BY p.statement_id, p.ordinal $$;
 -- how many rows the queries find, by their steps
 CREATE FUNCTION rows_in_the_way() RETURNS TABLE (step text, in_the_way bigint) LANGUAGE plpgsql AS $$
@@ -20,7 +20,7 @@ DECLARE
 BEGIN
 	FOR step, verify IN SELECT p.sql, p.verify_sql
 		FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id
-		WHERE w.name = 'constraints' AND w.state = 'open' AND p.phase = 'contract' AND p.verify_sql IS NOT NULL
+		WHERE w.name = 'defer_constraints' AND w.state = 'open' AND p.phase = 'contract' AND p.verify_sql IS NOT NULL
 		ORDER BY p.statement_id, p.ordinal
 	LOOP
 		EXECUTE format('SELECT count(*) FROM (%s) AS found', verify) INTO in_the_way;
@@ -51,7 +51,7 @@ CREATE TABLE p (id int, x int) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
 INSERT INTO p VALUES (1, 1), (1, 1);
 
-SELECT zdm_begin_window('constraints', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_constraints', 'defer') IS NOT NULL AS open;
 BEGIN;
 ALTER TABLE t ALTER n SET NOT NULL, ALTER e SET NOT NULL;
 ALTER TABLE t ADD CHECK (a < 3), ADD CONSTRAINT "C is short" CHECK (length("C d") < 9) NOT VALID;
@@ -68,22 +68,22 @@ SELECT steps();
 SELECT * FROM rows_in_the_way();
 
 -- the end waits until there are none
-SELECT zdm_end_window('constraints');
+SELECT zdm_end_window('defer_constraints');
 DELETE FROM t;
 DELETE FROM kid;
 DELETE FROM p;
 INSERT INTO t VALUES (1, 1, 1, 'a', (1, 1), NULL, 1);
 SELECT * FROM rows_in_the_way() WHERE in_the_way > 0;
-SELECT zdm_end_window('constraints');
-CALL zdm_run('constraints');
-CALL zdm_wait('constraints');
+SELECT zdm_end_window('defer_constraints');
+CALL zdm_run('defer_constraints');
+CALL zdm_wait('defer_constraints');
 SELECT catalog() ORDER BY 1;
 CREATE INDEX t_a ON t (a);
 ALTER TABLE t DROP CONSTRAINT fully;
 
 -- EXCLUDE, where the table is small
 SET zdm.small_table = '1MB';
-SELECT zdm_begin_window('constraints', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_constraints', 'defer') IS NOT NULL AS open;
 INSERT INTO t VALUES (2, 2, 2, 'x', (2, 2), '[1,5)', 2), (5, 1, NULL, 'y', (2, 2), '[2,5)', 2), (6, 1, NULL, 'z', (2, 2), '[7,9)', 2);
 ALTER TABLE t ADD CONSTRAINT apart EXCLUDE USING gist (r WITH OPERATOR(pg_catalog.&&)) WHERE (a > 0);
 SELECT * FROM rows_in_the_way();
@@ -103,35 +103,35 @@ ALTER TABLE u DROP CONSTRAINT u_a_b_key CASCADE;
 ALTER TABLE p DETACH PARTITION p1;
 ALTER TABLE kid NO INHERIT par;
 COMMIT;
-CALL zdm_wait('constraints');
+CALL zdm_wait('defer_constraints');
 SELECT steps();
 SELECT c.action, c.kind, c.relid::regclass, c.name FROM zdm.claim c JOIN zdm.step p ON p.id = c.step_id
 WHERE p.state = 'queued' ORDER BY c.step_id, c.kind, c.name;
 INSERT INTO t VALUES (7, 1, 1, 'w', (2, 2), NULL, 2) ON CONFLICT (a, b) DO NOTHING RETURNING id;
 SELECT catalog() ORDER BY 1;
-SELECT zdm_end_window('constraints');
-CALL zdm_run('constraints');
-CALL zdm_wait('constraints');
+SELECT zdm_end_window('defer_constraints');
+CALL zdm_run('defer_constraints');
+CALL zdm_wait('defer_constraints');
 SELECT catalog() ORDER BY 1;
 
 -- given up, all is as it was
 CREATE TABLE before AS SELECT c FROM catalog() c;
-SELECT zdm_begin_window('constraints', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_constraints', 'defer') IS NOT NULL AS open;
 BEGIN;
 DROP INDEX t_a;
 CREATE INDEX t_a ON t (n);
 ALTER TABLE t DROP CONSTRAINT t_pkey;
 ALTER TABLE t ADD UNIQUE (n);
 COMMIT;
-CALL zdm_wait('constraints');
-SELECT zdm_abort_window('constraints') > 0 AS aborted;
-CALL zdm_run('constraints');
-CALL zdm_wait('constraints');
+CALL zdm_wait('defer_constraints');
+SELECT zdm_abort_window('defer_constraints') > 0 AS aborted;
+CALL zdm_run('defer_constraints');
+CALL zdm_wait('defer_constraints');
 SELECT c FROM before EXCEPT ALL SELECT c FROM catalog() c;
 SELECT c FROM catalog() c WHERE c !~ '^before' EXCEPT ALL SELECT c FROM before;
 
 -- the server's errors come at once
-SELECT zdm_begin_window('constraints', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_constraints', 'defer') IS NOT NULL AS open;
 ALTER TABLE t ADD CHECK (nowhere > 0);
 ALTER TABLE t ADD CHECK (a + 1);
 ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u (a);
@@ -140,5 +140,5 @@ ALTER TABLE t ADD UNIQUE (a, a);
 DROP INDEX t_pkey;
 ALTER TABLE t DROP CONSTRAINT nowhere;
 SELECT steps();
-SELECT zdm_end_window('constraints');
+SELECT zdm_end_window('defer_constraints');
 DROP SCHEMA defer_constraints CASCADE;

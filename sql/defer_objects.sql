@@ -10,7 +10,7 @@ SET search_path = defer_objects, public;
 CREATE FUNCTION steps() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(E'\n    ', p.phase || ', ' || p.state || ': ' || p.sql, 'undo: ' || p.undo_sql)
 	FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id
-	WHERE w.name = 'objects' AND w.state = 'open' AND p.deferred ORDER BY p.statement_id, p.ordinal $$;
+	WHERE w.name = 'defer_objects' AND w.state = 'open' AND p.deferred ORDER BY p.statement_id, p.ordinal $$;
 CREATE FUNCTION claims() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', c.action, c.kind, c.schema_name, c.relid::regclass, c.name)
 	FROM zdm.claim c JOIN zdm.step p ON p.id = c.step_id
@@ -69,7 +69,7 @@ INSERT INTO migration (sql) VALUES
 	('ALTER TABLE t DISABLE ROW LEVEL SECURITY, OWNER TO regress_defer_reader'),
 	('REVOKE INSERT ON t FROM regress_defer_reader'), ('DROP SCHEMA other CASCADE');
 
-SELECT zdm_begin_window('objects', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_objects', 'defer') IS NOT NULL AS open;
 SELECT e.phase, e.sql, e.note FROM zdm_explain('DROP TABLE IF EXISTS child, nowhere CASCADE') e ORDER BY e.step;
 SELECT e.phase, e.sql, e.note FROM zdm_explain('DROP SCHEMA other CASCADE') e ORDER BY e.step;
 SELECT e.phase, e.sql, e.note FROM zdm_explain('DROP FUNCTION f(int, mood[])') e ORDER BY e.step;
@@ -103,18 +103,18 @@ INSERT INTO child VALUES (2, 2, 2);
 DELETE FROM parent WHERE id = 1;
 SELECT id FROM child;
 SELECT has_table_privilege('regress_defer_reader', 't', 'INSERT'), relrowsecurity FROM pg_class WHERE oid = 't'::regclass;
-SELECT zdm_abort_window('objects') IS NOT NULL AS aborted;
-CALL zdm_run('objects');
-CALL zdm_wait('objects');
+SELECT zdm_abort_window('defer_objects') IS NOT NULL AS aborted;
+CALL zdm_run('defer_objects');
+CALL zdm_wait('defer_objects');
 SELECT o FROM objects_before EXCEPT ALL SELECT objects();
 
-SELECT zdm_begin_window('objects', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_objects', 'defer') IS NOT NULL AS open;
 BEGIN;
 SELECT sql FROM migration ORDER BY n \gexec
 COMMIT;
-SELECT zdm_end_window('objects');
-CALL zdm_run('objects');
-CALL zdm_wait('objects');
+SELECT zdm_end_window('defer_objects');
+CALL zdm_run('defer_objects');
+CALL zdm_wait('defer_objects');
 SELECT objects() ORDER BY 1;
 SELECT relowner::regrole, has_table_privilege(relowner, oid, 'INSERT'), has_table_privilege(relowner, oid, 'SELECT'), relrowsecurity FROM pg_class WHERE oid = 't'::regclass;
 SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'with_default'::regclass;

@@ -49,41 +49,41 @@ INSERT INTO migration (sql) VALUES
 
 -- given up
 CREATE TABLE before AS SELECT catalog() AS c;
-SELECT zdm_begin_window('rights', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_rights', 'defer') IS NOT NULL AS open;
 BEGIN;
 SELECT sql FROM migration ORDER BY n \gexec
 COMMIT;
 SELECT concat_ws(E'\n    ', p.phase || ', ' || p.state || ': ' || p.sql, 'undo: ' || p.undo_sql)
 FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id
-WHERE w.name = 'rights' AND p.deferred AND p.state <> 'cancelled' ORDER BY p.statement_id, p.ordinal;
+WHERE w.name = 'defer_rights' AND p.deferred AND p.state <> 'cancelled' ORDER BY p.statement_id, p.ordinal;
 -- the old version has what it had, the new one what it is given
 SELECT catalog() ORDER BY 1;
-SELECT zdm_abort_window('rights') > 0 AS aborted;
-CALL zdm_run('rights');
-CALL zdm_wait('rights');
+SELECT zdm_abort_window('defer_rights') > 0 AS aborted;
+CALL zdm_run('defer_rights');
+CALL zdm_wait('defer_rights');
 SELECT c FROM before EXCEPT ALL SELECT catalog();
 SELECT catalog() EXCEPT ALL SELECT c FROM before;
 
 -- carried out
-SELECT zdm_begin_window('rights', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_rights', 'defer') IS NOT NULL AS open;
 BEGIN;
 SELECT sql FROM migration ORDER BY n \gexec
 COMMIT;
-SELECT zdm_end_window('rights');
-CALL zdm_run('rights');
-CALL zdm_wait('rights');
+SELECT zdm_end_window('defer_rights');
+CALL zdm_run('defer_rights');
+CALL zdm_wait('defer_rights');
 SELECT catalog() ORDER BY 1;
 
 -- not by a stranger
-SELECT zdm_begin_window('rights', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_rights', 'defer') IS NOT NULL AS open;
 DROP POLICY p ON t;
 SET ROLE regress_rights_app;
 CREATE POLICY p ON t USING (true);
 RESET ROLE;
 SELECT p.sql FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id WHERE w.state = 'open' AND p.state = 'queued';
-SELECT zdm_end_window('rights');
-CALL zdm_run('rights');
-CALL zdm_wait('rights');
+SELECT zdm_end_window('defer_rights');
+CALL zdm_run('defer_rights');
+CALL zdm_wait('defer_rights');
 DROP SCHEMA defer_rights CASCADE;
 DROP ROLE regress_rights_app;
 DROP ROLE regress_rights_group;

@@ -41,7 +41,7 @@ CREATE FUNCTION catalog() RETURNS SETOF text LANGUAGE sql AS $$
 	FROM pg_trigger WHERE tgrelid = 't'::regclass AND NOT tgisinternal $$;
 CREATE TABLE found (query text);
 CREATE TABLE before AS SELECT catalog() AS c;
-SELECT zdm_begin_window('undo', 'defer') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_undo', 'defer') IS NOT NULL AS open;
 BEGIN;
 ALTER TABLE t DROP CONSTRAINT positive, ALTER a DROP NOT NULL;
 ALTER TABLE t DROP CONSTRAINT to_u;
@@ -61,9 +61,9 @@ ALTER TABLE t ALTER z SET DEFAULT 1;
 CREATE OR REPLACE VIEW wider AS SELECT a, b FROM t;
 COMMIT;
 SELECT p.sql, regexp_replace(split_part(split_part(p.undo_sql, E'\n', 1), ' AS ', 1),
-	'ADD CONSTRAINT \w+ NOT NULL (\w+)', 'ALTER COLUMN \1 SET NOT NULL')
+	'ADD CONSTRAINT ("[^"]*"|\w+) NOT NULL ("[^"]*"|\w+)', 'ALTER COLUMN \2 SET NOT NULL')
 FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id
-WHERE w.name = 'undo' AND p.phase = 'expand' ORDER BY p.statement_id, p.ordinal;
+WHERE w.name = 'defer_undo' AND p.phase = 'expand' ORDER BY p.statement_id, p.ordinal;
 
 -- rows that are in the way are found before anything is undone
 UPDATE t SET a = -1, b = 7;
@@ -72,23 +72,23 @@ DO $$
 DECLARE
 	detail text;
 BEGIN
-	PERFORM zdm_abort_window('undo');
+	PERFORM zdm_abort_window('defer_undo');
 EXCEPTION WHEN SQLSTATE 'ZDM03' THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
 	INSERT INTO found SELECT m[1] FROM regexp_matches(detail, 'found by: ([^\n]*)', 'g') m;
 END $$;
 SELECT query FROM found;
 UPDATE t SET a = 1, b = NULL;
-SELECT zdm_abort_window('undo') > 0 AS aborted;
-CALL zdm_run('undo');
-CALL zdm_wait('undo');
+SELECT zdm_abort_window('defer_undo') > 0 AS aborted;
+CALL zdm_run('defer_undo');
+CALL zdm_wait('defer_undo');
 SELECT c FROM before EXCEPT ALL SELECT catalog();
 SELECT catalog() EXCEPT ALL SELECT c FROM before;
 
 -- not where DDL is refused, or runs unguarded
-SELECT zdm_begin_window('undo', 'refuse') IS NOT NULL AS open;
+SELECT zdm_begin_window('defer_undo', 'refuse') IS NOT NULL AS open;
 SELECT count(*) AS steps FROM zdm.step \gset
 ALTER TABLE t DROP CONSTRAINT positive;
 SELECT count(*) = :steps AS nothing_is_noted FROM zdm.step;
-SELECT zdm_end_window('undo');
+SELECT zdm_end_window('defer_undo');
 DROP SCHEMA defer_undo CASCADE;

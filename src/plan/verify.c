@@ -188,7 +188,9 @@ verify_exclusion(const Verify *verify, const Constraint *con, Node *cmd)
 static char *
 verify_constraint(const Verify *verify, const Constraint *con, Node *cmd)
 {
-	if (con->skip_validation || !compat_constraint_node_is_enforced(con))
+	bool		can_be_unenforced = con->contype == CONSTR_CHECK || con->contype == CONSTR_FOREIGN;
+
+	if (con->skip_validation || (can_be_unenforced && !compat_constraint_node_is_enforced(con)))
 		return NULL;
 	switch (con->contype)
 	{
