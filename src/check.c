@@ -25,6 +25,7 @@
 #include "plan/advice.h"
 #include "plan/defer.h"
 #include "plan/verdict.h"
+#include "redirect.h"
 #include "run/transaction.h"
 #include "split.h"
 #include "utils/builtins.h"
@@ -212,6 +213,18 @@ put_analysis(Check *check, ZdmDdl *ddl)
 	return zdm_strictest(judgements) == ZDM_VERDICT_REFUSE;
 }
 
+/* Where it names a table by the name to come, it is about the table. */
+static void
+redirect(ZdmDdl *ddl)
+{
+	char	   *sql = redirect_may_concern(ddl->stmt) ? redirect_sql(ddl->sql) : NULL;
+
+	if (sql == NULL)
+		return;
+	ddl->sql = sql;
+	ddl->stmt = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt;
+}
+
 /* Look at one statement, add its rows, and note it for those after it. */
 static void
 look(Check *check, ZdmDdl *ddl)
@@ -219,7 +232,10 @@ look(Check *check, ZdmDdl *ddl)
 	bool		refused;
 
 	if (ddl_is_guarded(nodeTag(ddl->stmt)))
+	{
+		redirect(ddl);
 		ddl_analyze(ddl);
+	}
 	refused = put_analysis(check, ddl);
 	ddl_script_apply(ddl, refused);
 	if (check->in_block && !IsA(ddl->stmt, TransactionStmt))
@@ -486,7 +502,10 @@ zdm_explain(PG_FUNCTION_ARGS)
 	init_ddl(&ddl, stmt, sql, transaction_state());
 	ddl.in_block = IsTransactionBlock();
 	if (ddl_is_guarded(nodeTag(stmt)))
+	{
+		redirect(&ddl);
 		ddl_analyze(&ddl);
+	}
 	if (ddl.undefined != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
