@@ -18,9 +18,8 @@
 	"WITH open AS (" \
 	" SELECT s.*, w.state AS window_state," \
 	"  s.system_identifier = $3 AND s.database_oid = $4 AS is_native," \
-	"  CASE WHEN EXISTS (SELECT FROM zdm.claim c WHERE c.step_id = s.id AND c.action = 'make' AND c.kind = 'relation')" \
-	"    AND EXISTS (SELECT FROM zdm.claim c WHERE c.step_id = s.id AND c.action = 'drop' AND c.kind = 'relation')" \
-	"   THEN 0 ELSE 1 END AS rank" \
+	"  CASE WHEN s.sql LIKE 'DROP VIEW %' AND EXISTS (SELECT FROM zdm.claim c" \
+	"    WHERE c.step_id = s.id AND c.action = 'make') THEN 0 ELSE 1 END AS rank" \
 	" FROM zdm.step s JOIN zdm.window w ON w.id = s.window_id" \
 	" WHERE s.deferred AND s.state IN ('queued', 'running', 'failed')" \
 	"  AND w.state IN ('open', 'closing', 'aborting') AND NOT w.paused" \
@@ -34,7 +33,7 @@
  * copy, where OIDs mean nothing, for all earlier ones.  What takes away comes
  * last and in order, so does undoing, the latest first.  A relation gets its
  * new name before all else: the view that has it until then depends on columns
- * that are to be dropped.
+ * that are to be dropped.  (That step drops the view, and makes the name.)
  */
 #define QUEUE_HAS_TURN \
 	"CASE" \
