@@ -1,6 +1,6 @@
 -- Columns that a migration drops, or that it makes required, in a window that
 -- defers: what runs at once, what waits, and what it comes to
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE SCHEMA defer_columns;
 SET search_path = defer_columns, public;
 \pset format unaligned
@@ -44,7 +44,8 @@ INSERT INTO tables (sql) VALUES
 		optional int, checked int NOT NULL CONSTRAINT checked_there CHECK (checked IS NOT NULL),
 		u_id int NOT NULL CONSTRAINT to_u REFERENCES u,
 		soft_id int CONSTRAINT softly REFERENCES u ON DELETE SET NULL,
-		viewed int, old int, "Old one" int NOT NULL, pair_1 int NOT NULL, pair_2 int)'),
+		viewed int, old int, "Old one" int NOT NULL, pair_1 int NOT NULL, pair_2 int,
+		kept int DEFAULT 3, kept_too int DEFAULT 4)'),
 	('CREATE INDEX required_idx ON t (required)'),
 	('CREATE INDEX pair_idx ON t (pair_1, pair_2)'),
 	('CREATE VIEW v AS SELECT viewed FROM t'),
@@ -68,6 +69,10 @@ INSERT INTO migration (sql) VALUES
 	('ALTER TABLE t ADD COLUMN django int DEFAULT 5 NOT NULL'),
 	('ALTER TABLE t ALTER COLUMN django DROP DEFAULT'),
 	('ALTER TABLE t ALTER COLUMN old SET NOT NULL, ADD COLUMN free int'),
+	-- its default goes when it is required, not before
+	('ALTER TABLE t ALTER COLUMN kept SET NOT NULL'),
+	('ALTER TABLE t ALTER COLUMN kept DROP DEFAULT'),
+	('ALTER TABLE t ALTER COLUMN kept_too DROP DEFAULT, ALTER COLUMN kept_too SET NOT NULL'),
 	('ALTER TABLE t DROP COLUMN "Old one"');
 
 CREATE SCHEMA plain;
@@ -98,7 +103,7 @@ SELECT defer_columns.steps();
 INSERT INTO t VALUES (21, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1);
 INSERT INTO t (id, old, needed, django) VALUES (22, 1, 1, 1);
 DELETE FROM u WHERE id = 1;
-SELECT id, u_id, soft_id, filled, required, django FROM t WHERE id > 20 ORDER BY id;
+SELECT id, u_id, soft_id, filled, required, django, kept, kept_too FROM t WHERE id > 20 ORDER BY id;
 
 -- rows that are in the way are found before anything is removed
 \set VERBOSITY terse

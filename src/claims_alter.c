@@ -451,6 +451,17 @@ meet_default(const Alter *alter, AlterTableCmd *cmd)
 		claims_claim(part, "change", "column", NULL, alter->relid, cmd->name);
 		return false;
 	}
+
+	/* NULLs of the old version would be in the way of NOT NULL */
+	pending = cmd->def == NULL ?
+		claims_step_of_command(alter->conflict, alter->relid, AT_SetNotNull, cmd->name) : NULL;
+	if (pending != NULL)
+	{
+		ZdmPart    *part = line_up(alter, cmd, pending, ZDM_PHASE_CONTRACT);
+
+		claims_claim(part, "change", "column", NULL, alter->relid, cmd->name);
+		return false;
+	}
 	return true;
 }
 

@@ -310,6 +310,26 @@ defer_by_default(ZdmDeferral *deferral, AlterTableCmd *cmd, ZdmVerdict verdict)
 	}
 }
 
+/*
+ * Does the statement make the column NOT NULL when the window ends?  Until then
+ * it keeps its default: NULLs of the old version would be in the way.
+ */
+static bool
+is_required_later(const ZdmDeferral *deferral, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, deferral->ddl->stmt)->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_SetNotNull && strcmp(cmd->name, column) == 0 &&
+			verdict_on(deferral, cmd) == ZDM_VERDICT_DEFER)
+			return true;
+	}
+	return false;
+}
+
 /* A command without a hazard that matters */
 static bool
 run_now(ZdmDeferral *deferral, AlterTableCmd *cmd)
@@ -319,6 +339,12 @@ run_now(ZdmDeferral *deferral, AlterTableCmd *cmd)
 
 	if (strcmp(action, deferral->ddl->sql) == 0)
 		return false;
+	if (cmd->subtype == AT_ColumnDefault && cmd->def == NULL &&
+		is_required_later(deferral, cmd->name))
+	{
+		(void) zdm_defer_action(deferral, ZDM_PHASE_CONTRACT, "%s", action);
+		return true;
+	}
 	undo = zdm_undo_command(deferral->plan->rel, cmd);
 	if (undo != NULL)
 	{
