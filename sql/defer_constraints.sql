@@ -87,7 +87,8 @@ SELECT zdm_begin_window('defer_constraints', 'defer') IS NOT NULL AS open;
 INSERT INTO t VALUES (2, 2, 2, 'x', (2, 2), '[1,5)', 2), (5, 1, NULL, 'y', (2, 2), '[2,5)', 2), (6, 1, NULL, 'z', (2, 2), '[7,9)', 2);
 ALTER TABLE t ADD CONSTRAINT apart EXCLUDE USING gist (r WITH OPERATOR(pg_catalog.&&)) WHERE (a > 0);
 SELECT * FROM rows_in_the_way();
-SELECT zdm_cancel(p.id) FROM zdm.step p WHERE p.state = 'queued';
+SELECT zdm_cancel(p.id) FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id
+WHERE w.name = 'defer_constraints' AND p.state = 'queued';
 RESET zdm.small_table;
 
 -- what is dropped: an index's name is free at once, its use is not over
@@ -105,8 +106,8 @@ ALTER TABLE kid NO INHERIT par;
 COMMIT;
 CALL zdm_wait('defer_constraints');
 SELECT steps();
-SELECT c.action, c.kind, c.relid::regclass, c.name FROM zdm.claim c JOIN zdm.step p ON p.id = c.step_id
-WHERE p.state = 'queued' ORDER BY c.step_id, c.kind, c.name;
+SELECT c.action, c.kind, c.relid::regclass, c.name FROM zdm.claim c JOIN zdm.step p ON p.id = c.step_id JOIN zdm.window w ON w.id = p.window_id
+WHERE w.name = 'defer_constraints' AND p.state = 'queued' ORDER BY c.step_id, c.kind, c.name;
 INSERT INTO t VALUES (7, 1, 1, 'w', (2, 2), NULL, 2) ON CONFLICT (a, b) DO NOTHING RETURNING id;
 SELECT catalog() ORDER BY 1;
 SELECT zdm_end_window('defer_constraints');

@@ -80,7 +80,7 @@ DROP POLICY p ON t;
 SET ROLE regress_rights_app;
 CREATE POLICY p ON t USING (true);
 RESET ROLE;
-SELECT p.sql FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id WHERE w.state = 'open' AND p.state = 'queued';
+SELECT p.sql FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id WHERE w.name = 'defer_rights' AND w.state = 'open' AND p.state = 'queued';
 SELECT zdm_end_window('defer_rights');
 CALL zdm_run('defer_rights');
 CALL zdm_wait('defer_rights');
