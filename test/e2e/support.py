@@ -56,10 +56,10 @@ def new_database(name, template="template1"):
 
 
 def install_zdm(dbname):
-    """What a DBA does once for a database: the role that deploys may open and end windows."""
+    """What a DBA does once for a database: the role that deploys may open, end and abort windows."""
     as_dba(
         "CREATE EXTENSION zdm",
-        "GRANT EXECUTE ON FUNCTION zdm_begin_window, zdm_end_window TO shop",
+        "GRANT EXECUTE ON FUNCTION zdm_begin_window, zdm_end_window, zdm_abort_window TO shop",
         dbname=dbname,
     )
 
