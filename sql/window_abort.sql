@@ -167,6 +167,7 @@ SELECT zdm_pause('abort_4');
 SELECT zdm_abort_window();
 CALL window_abort_try('SELECT zdm_abort_window()');
 CALL window_abort_try('SELECT zdm_end_window()');
+CALL window_abort_try('ALTER TABLE customer DROP COLUMN plan');
 SELECT zdm_resume('abort_4');
 CALL zdm_wait();
 SELECT * FROM window_abort_differences;

@@ -12,7 +12,7 @@ CREATE VIEW status AS
 	FROM zdm_window_status();
 CREATE VIEW steps AS
 	SELECT phase, state, sql, verify_sql FROM zdm.step WHERE deferred
-	AND window_id = (SELECT max(id) FROM zdm.window) ORDER BY id;
+	AND window_id = (SELECT max(id) FROM zdm.window WHERE name = 'end_2') ORDER BY id;
 -- an error with the numbers of steps left out
 CREATE PROCEDURE try(statement text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -79,6 +79,18 @@ SET client_min_messages = warning;
 SELECT state, paused, ended_by = session_user AS by_me FROM zdm_windows WHERE name = 'end_2';
 CALL try('SELECT zdm_end_window()');
 CALL try('SELECT zdm_begin_window(''end_2'')');
+-- until they are done unsafe DDL is refused, and what is safe runs
+CALL try('ALTER TABLE customer DROP COLUMN plan');
+SELECT rule, verdict, hint FROM zdm_check('ALTER TABLE customer DROP COLUMN plan');
+ALTER TABLE customer ADD COLUMN later int;
+ALTER TABLE customer DROP COLUMN later;
+-- another window that is open is the one that counts
+SELECT zdm_begin_window('end_2b', 'defer') IS NOT NULL AS opened;
+SELECT rule, verdict FROM zdm_check('ALTER TABLE customer DROP COLUMN "Odd ""name"');
+SET zdm."window" = 'end_2';
+CALL try('ALTER TABLE customer DROP COLUMN plan');
+RESET zdm."window";
+SELECT zdm_end_window();
 SELECT zdm_resume('end_2');
 CALL zdm_wait('end_2');
 SELECT state, paused FROM zdm_windows WHERE name = 'end_2';

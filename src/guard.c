@@ -72,7 +72,8 @@ guard_policy(ZdmPolicy *policy)
 	policy->window_id = window ? window->id : 0;
 	policy->window_name = window ? window->name : NULL;
 	policy->knows_births = window != NULL && window->is_native;
-	
+	policy->window_state = window ? window->state : NULL;
+
 	/* what a restore sends must not wait in the window that came with it */
 	policy->defers = window != NULL && window->defers && window->is_native;
 }
@@ -152,6 +153,8 @@ judge(Guard *guard)
 	verdict = zdm_strictest(guard->judgements);
 	if (verdict == ZDM_VERDICT_REFUSE && guard->policy.open_windows != NULL)
 		window_report_undecided(guard->policy.open_windows);
+	if (verdict == ZDM_VERDICT_REFUSE && zdm_waits_for_end(&guard->policy, guard->judgements))
+		window_report_ending(guard->policy.window_name, guard->policy.window_state);
 	if (verdict == ZDM_VERDICT_REFUSE)
 		guard->futile = ddl_futile_part(ddl);
 	if (verdict == ZDM_VERDICT_REFUSE && guard->futile == NULL)
@@ -242,6 +245,10 @@ static BornScope
 born_scope(const ZdmPolicy *policy, const ZdmDdl *ddl)
 {
 	if (policy->window_id == 0 || ddl->replaces)
+		return BORN_NOTHING;
+
+	/* what a restore makes beside a window that it brings was there before */
+	if (!policy->knows_births && policy->carries_out == 0)
 		return BORN_NOTHING;
 	return ddl->rebuilds ? BORN_COLUMNS : BORN_ALL;
 }

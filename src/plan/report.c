@@ -136,6 +136,9 @@ zdm_report_hint(const ZdmPolicy *policy, const ZdmDdl *ddl,
 	if (policy->open_windows != NULL)
 		return psprintf("Choose a window with SET zdm.\"window\" (open: %s). %s",
 						policy->open_windows, advice);
+	if (zdm_waits_for_end(policy, judgements))
+		return psprintf("CALL zdm_wait(%s); waits until the window is over.",
+						quote_literal_cstr(policy->window_name));
 	if (policy->window_name != NULL)
 		return psprintf("%s When the old version is gone: SELECT zdm_end_window(%s); then %s.",
 						advice, quote_literal_cstr(policy->window_name),

@@ -229,6 +229,24 @@ zdm_strictest(List *judgements)
 }
 
 bool
+zdm_waits_for_end(const ZdmPolicy *policy, List *judgements)
+{
+	ListCell   *lc;
+
+	if (policy->window_state == NULL || strcmp(policy->window_state, "open") == 0)
+		return false;
+	foreach(lc, judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+
+		if (judgement->verdict == ZDM_VERDICT_REFUSE &&
+			zdm_rules[judgement->hazard->rule].class != ZDM_CLASS_LOCK)
+			return true;
+	}
+	return false;
+}
+
+bool
 zdm_needs_window(const ZdmDdl *ddl)
 {
 	ListCell   *lc;

@@ -23,6 +23,7 @@ typedef struct ZdmPolicy
 	bool		require_window;
 	int64		window_id;		/* 0: none open, or none chosen */
 	const char *window_name;	/* NULL with window_id 0 */
+	const char *window_state;	/* likewise; "open", "closing" or "aborting" */
 	bool		defers;			/* that window has unsafe DDL wait */
 	int64		carries_out;	/* the deferred step that is carried out: what
 								 * it waited for is over; or 0 */
@@ -56,6 +57,12 @@ extern List *zdm_judge(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmPlan **pla
 					   struct ZdmDeferral **deferral);
 extern ZdmVerdict zdm_strictest(List *judgements);
 extern const char *zdm_verdict_name(ZdmVerdict verdict);
+
+/*
+ * Is one refused because of a window that is about to be over?  It can be sent
+ * again then.
+ */
+extern bool zdm_waits_for_end(const ZdmPolicy *policy, List *judgements);
 
 /* does any hazard depend on which window is open? */
 extern bool zdm_needs_window(const ZdmDdl *ddl);

@@ -152,21 +152,15 @@ window_current(const char **open_windows)
 	return window;
 }
 
-bool
-window_is_ending(const ZdmWindow *window)
-{
-	return strcmp(window->state, "open") != 0;
-}
-
 void
-window_report_ending(const ZdmWindow *window)
+window_report_ending(const char *name, const char *state)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
-			 errmsg("window \"%s\" is already %s", window->name, window->state),
+			 errmsg("window \"%s\" is already %s", name, state),
 			 errdetail("Its last steps are being carried out; what they make and drop is settled when they are done."),
 			 errhint("CALL zdm_wait(%s); then send the statement again.",
-					 quote_literal_cstr(window->name))));
+					 quote_literal_cstr(name))));
 }
 
 const char *

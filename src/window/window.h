@@ -49,9 +49,8 @@ extern void window_wake_workers(void);
 extern const ZdmWindow *window_current(const char **open_windows);
 pg_noreturn extern void window_report_undecided(const char *open_windows);
 
-/* Is it closing or aborting?  Then unsafe DDL is refused with this error. */
-extern bool window_is_ending(const ZdmWindow *window);
-pg_noreturn extern void window_report_ending(const ZdmWindow *window);
+/* The error of unsafe DDL in a window that is closing or aborting. */
+pg_noreturn extern void window_report_ending(const char *name, const char *state);
 
 /* The id of the open window of that name; raises ZDM02 if there is none. */
 extern int64 window_open_id(const char *name);
