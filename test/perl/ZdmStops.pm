@@ -200,7 +200,7 @@ BEGIN
 
 	-- what zdm knows to be unfinished
 	RETURN QUERY EXECUTE $q$SELECT format('step %s is %s: %s', ordinal, state, sql) FROM zdm.step
-		WHERE state NOT IN ('done', 'undone') ORDER BY id$q$;
+		WHERE state NOT IN ('done', 'undone', 'cancelled') ORDER BY id$q$;
 END $$;
 SQL
 
