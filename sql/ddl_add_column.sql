@@ -186,7 +186,7 @@ ALTER TABLE t ADD COLUMN kept int NOT NULL DEFAULT 5;
 ALTER TABLE t ALTER COLUMN kept DROP DEFAULT;
 ALTER TABLE t ADD COLUMN optional int;
 ALTER TABLE t ALTER COLUMN optional SET DEFAULT 7;
-SELECT zdm_abort_window('columns', force => true) >= 0 AS aborted;
+SELECT zdm_end_window('columns', force => true) >= 0 AS ended;
 
 SET client_min_messages = warning;
 DROP SCHEMA ddl_add_column CASCADE;

@@ -177,7 +177,7 @@ ALTER TABLE child NO INHERIT parent;
 ALTER TABLE t ALTER COLUMN b DROP NOT NULL;
 CREATE TABLE born (id int, b int NOT NULL DEFAULT 1);
 ALTER TABLE born ENABLE ROW LEVEL SECURITY, ALTER COLUMN b DROP DEFAULT;
-SELECT zdm_abort_window('alter_table', force => true) >= 0 AS aborted;
+SELECT zdm_end_window('alter_table', force => true) >= 0 AS ended;
 
 SET client_min_messages = warning;
 DROP SCHEMA ddl_alter_table CASCADE;

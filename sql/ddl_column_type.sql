@@ -178,7 +178,7 @@ ALTER TABLE t ALTER COLUMN ts TYPE timestamptz;
 ALTER TABLE t ALTER COLUMN n TYPE numeric(20,2);
 ALTER TABLE t ADD COLUMN born timestamp;
 ALTER TABLE t ALTER COLUMN born TYPE timestamptz;
-SELECT zdm_abort_window('types', force => true) >= 0 AS aborted;
+SELECT zdm_end_window('types', force => true) >= 0 AS ended;
 
 SET client_min_messages = warning;
 DROP SCHEMA ddl_column_type CASCADE;

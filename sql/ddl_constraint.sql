@@ -210,7 +210,7 @@ ALTER TABLE born ADD CONSTRAINT k CHECK (a > 0), ALTER COLUMN a SET NOT NULL;
 SELECT verdict, rule FROM zdm_check('ALTER TABLE t ADD UNIQUE (n)') ORDER BY rule;
 SELECT verdict, rule FROM zdm_check('ALTER TABLE t ADD UNIQUE (c)') ORDER BY rule;
 SELECT verdict, rule FROM zdm_check('ALTER TABLE t ADD UNIQUE (b, n)') ORDER BY rule;
-SELECT zdm_abort_window('constraints', force => true) >= 0 AS aborted;
+SELECT zdm_end_window('constraints', force => true) >= 0 AS ended;
 
 SET client_min_messages = warning;
 DROP SCHEMA ddl_constraint CASCADE;
