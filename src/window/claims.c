@@ -138,17 +138,28 @@ read_targets(const Row *row, bool is_native)
 	return result;
 }
 
-/* The table of today that had the OID when the ledger was written */
-static Oid
-relid_of_today(const Row *row, Oid relid, const ZdmPending *pending)
+static List *
+read_relids(const Row *row)
 {
 	Datum	   *relids;
 	int			count = row_array(row, "relids", OIDOID, &relids);
+	List	   *result = NIL;
 
 	for (int i = 0; i < count; i++)
+		result = lappend_oid(result, DatumGetObjectId(relids[i]));
+	return result;
+}
+
+/* In a restored copy: the table of today that had the OID in the ledger's time */
+static Oid
+relid_of_today(const ZdmPending *pending, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, pending->relids)
 	{
-		if (DatumGetObjectId(relids[i]) == relid)
-			return ((ZdmPlanTarget *) list_nth(pending->targets, i))->relid;
+		if (lfirst_oid(lc) == relid && foreach_current_index(lc) < list_length(pending->targets))
+			return ((ZdmPlanTarget *) list_nth(pending->targets, foreach_current_index(lc)))->relid;
 	}
 	return InvalidOid;
 }
@@ -166,21 +177,55 @@ read_claim(const Row *row)
 	return claim;
 }
 
-static List *
-read_claims(Relation rel, int64 step_id)
+static int
+compare_id(const void *a, const void *b)
 {
+	int64		left = (*(ZdmPending *const *) a)->id;
+	int64		right = (*(ZdmPending *const *) b)->id;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/*
+ * Fill in the claims of the steps.  One scan for all: their keys are about the
+ * latest that there are.
+ */
+static void
+read_claims(List *steps)
+{
+	Relation	rel = table_open(ledger_relid("claim"), AccessShareLock);
+	int			count = list_length(steps);
+	ZdmPending **by_id = palloc(sizeof(ZdmPending *) * count);
+	ZdmPending	wanted = {0};
+	ZdmPending *key_of = &wanted;
 	ScanKeyData key;
 	SysScanDesc scan;
 	Row			row = {rel};
-	List	   *result = NIL;
+	ListCell   *lc;
 
-	ScanKeyInit(&key, get_attnum(RelationGetRelid(rel), "step_id"), BTEqualStrategyNumber,
-				F_INT8EQ, Int64GetDatum(step_id));
+	foreach(lc, steps)
+		by_id[foreach_current_index(lc)] = lfirst(lc);
+	qsort(by_id, count, sizeof(ZdmPending *), compare_id);
+	ScanKeyInit(&key, get_attnum(RelationGetRelid(rel), "step_id"), BTGreaterEqualStrategyNumber,
+				F_INT8GE, Int64GetDatum(by_id[0]->id));
 	scan = systable_beginscan(rel, ledger_relid("claim_step"), true, NULL, 1, &key);
 	while (HeapTupleIsValid(row.tuple = systable_getnext(scan)))
-		result = lappend(result, read_claim(&row));
+	{
+		ZdmPending **found;
+
+		wanted.id = row_int64(&row, "step_id");
+		found = bsearch(&key_of, by_id, count, sizeof(ZdmPending *), compare_id);
+		if (found != NULL)
+		{
+			ZdmClaim   *claim = read_claim(&row);
+
+			if (!(*found)->is_native)
+				claim->relid = relid_of_today(*found, claim->relid);
+			(*found)->claims = lappend((*found)->claims, claim);
+		}
+	}
 	systable_endscan(scan);
-	return result;
+	table_close(rel, AccessShareLock);
 }
 
 static ZdmPhase
@@ -191,12 +236,11 @@ phase_of(const char *name)
 }
 
 static ZdmPending *
-read_pending(const Row *row, Relation claims)
+read_pending(const Row *row)
 {
 	ZdmPending *pending = palloc0(sizeof(ZdmPending));
 	bool		is_native = row_oid(row, "database_oid") == MyDatabaseId &&
 		(uint64) row_int64(row, "system_identifier") == GetSystemIdentifier();
-	ListCell   *lc;
 
 	pending->id = row_int64(row, "id");
 	pending->statement_id = row_int64(row, "statement_id");
@@ -205,13 +249,8 @@ read_pending(const Row *row, Relation claims)
 	pending->is_running = strcmp(row_text(row, "state"), "running") == 0;
 	pending->sql = row_text(row, "sql");
 	pending->targets = read_targets(row, is_native);
-	pending->claims = read_claims(claims, pending->id);
-	foreach(lc, is_native ? NIL : pending->claims)
-	{
-		ZdmClaim   *claim = lfirst(lc);
-
-		claim->relid = relid_of_today(row, claim->relid, pending);
-	}
+	pending->is_native = is_native;
+	pending->relids = read_relids(row);
 	return pending;
 }
 
@@ -230,7 +269,6 @@ List *
 claims_pending(void)
 {
 	Relation	rel = table_open(ledger_relid("step"), AccessShareLock);
-	Relation	claims = table_open(ledger_relid("claim"), AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, ledger_relid("step_unfinished"), true, NULL, 0, NULL);
 	Row			row = {rel};
 	List	   *result = NIL;
@@ -239,11 +277,12 @@ claims_pending(void)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (row_bool(&row, "deferred") && !row_bool(&row, "is_undo"))
-			result = lappend(result, read_pending(&row, claims));
+			result = lappend(result, read_pending(&row));
 	}
 	systable_endscan(scan);
-	table_close(claims, AccessShareLock);
 	table_close(rel, AccessShareLock);
+	if (result != NIL)
+		read_claims(result);
 	list_sort(result, compare_pending);
 	return result;
 }

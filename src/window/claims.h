@@ -30,6 +30,8 @@ typedef struct ZdmPending
 								 * if gone */
 	List	   *claims;			/* ZdmClaim; OIDs are of this database, also in
 								 * a restored copy, else InvalidOid */
+	bool		is_native;		/* written in this database, not restored */
+	List	   *relids;			/* Oid of the targets when it was written */
 	List	   *stmts;			/* RawStmt, of sql; filled by those who need it */
 } ZdmPending;
 
