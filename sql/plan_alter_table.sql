@@ -79,6 +79,6 @@ ALTER TABLE t ADD UNIQUE (same), ADD FOREIGN KEY (b) REFERENCES t (same), ADD CH
 ALTER TABLE t ADD y int DEFAULT 1, ADD CHECK (b > -2), RESET (fillfactor), ALTER b SET DEFAULT 'x';
 SELECT columns();
 SELECT constraints();
-SELECT count(*) FROM zdm.step WHERE state::text <> 'done';
+SELECT count(*) FROM zdm.step WHERE NOT deferred AND state::text <> 'done';
 
 DROP SCHEMA plan_alter_table CASCADE;

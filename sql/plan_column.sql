@@ -139,7 +139,7 @@ CREATE FUNCTION left_over() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT describe('keyed') UNION ALL SELECT constraints('keyed')
 	UNION ALL SELECT relname::text FROM pg_class
 		WHERE relnamespace = 'plan_column'::regnamespace AND relname LIKE 'keyed%' AND relkind IN ('S', 'i')
-	UNION ALL SELECT state FROM zdm.step WHERE state <> 'done' $$;
+	UNION ALL SELECT state FROM zdm.step WHERE NOT deferred AND state <> 'done' $$;
 INSERT INTO keyed VALUES (2);
 ALTER TABLE keyed ADD COLUMN z int DEFAULT null_fn() NOT NULL;
 ALTER TABLE keyed ADD COLUMN z int NOT NULL CHECK (z > 0);

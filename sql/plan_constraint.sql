@@ -52,7 +52,7 @@ CREATE FUNCTION left_over() RETURNS bigint LANGUAGE sql AS $$
 	SELECT (SELECT count(*) FROM pg_index WHERE NOT indisvalid) +
 		(SELECT count(*) FROM pg_constraint WHERE NOT convalidated
 			AND connamespace = 'plan_constraint'::regnamespace) +
-		(SELECT count(*) FROM zdm.step WHERE state::text <> 'done') $$;
+		(SELECT count(*) FROM zdm.step WHERE NOT deferred AND state::text <> 'done') $$;
 
 --
 -- SET NOT NULL

@@ -128,7 +128,7 @@ ALTER TABLE f ATTACH PARTITION bad FOR VALUES IN (5);
 ALTER TABLE bad DROP CONSTRAINT one;
 ALTER TABLE f ATTACH PARTITION bad FOR VALUES IN (5);
 SELECT * FROM made WHERE rel::text IN ('bad', 'pd') ORDER BY rel::text, name;
-SELECT state, count(*) FROM zdm.step WHERE state <> 'done' GROUP BY 1;
+SELECT state, count(*) FROM zdm.step WHERE NOT deferred AND state <> 'done' GROUP BY 1;
 SELECT count(*) FROM zdm.made;
 
 -- what does not fit fails at once, before any row is read
