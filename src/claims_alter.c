@@ -153,6 +153,49 @@ line_up_reference(const Alter *alter, AlterTableCmd *cmd, const ZdmPending *pend
 	}
 }
 
+/* The index that the step makes; NULL if it makes none, but renames one */
+static const IndexStmt *
+index_of(const ZdmPending *pending)
+{
+	const Node *stmt = linitial_node(RawStmt, pending->stmts)->stmt;
+
+	return IsA(stmt, IndexStmt) ? (const IndexStmt *) stmt : NULL;
+}
+
+/* What the server asks of an index that is to become a constraint's */
+static void
+check_index(const Alter *alter, const char *name, const ZdmPending *pending)
+{
+	const IndexStmt *index = index_of(pending);
+	const char *reason = NULL;
+	ListCell   *lc;
+
+	if (get_rel_relkind(alter->relid) == RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ALTER TABLE / ADD CONSTRAINT USING INDEX is not supported on partitioned tables")));
+	if (index == NULL)
+		return;
+	if (claims_target_relid(pending, index->relation) != alter->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" does not belong to table \"%s\"", name, alter->relname)));
+	if (!index->unique)
+		reason = psprintf("\"%s\" is not a unique index", name);
+	foreach(lc, index->indexParams)
+	{
+		if (reason == NULL && lfirst_node(IndexElem, lc)->name == NULL)
+			reason = psprintf("index \"%s\" contains expressions", name);
+	}
+	if (reason == NULL && index->whereClause != NULL)
+		reason = psprintf("\"%s\" is a partial index", name);
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s", reason),
+				 errdetail("Cannot create a primary key or unique constraint using such an index.")));
+}
+
 /* ADD CONSTRAINT ... USING an index that is queued */
 static void
 line_up_using(const Alter *alter, AlterTableCmd *cmd, const ZdmPending *pending)
@@ -253,7 +296,7 @@ meet_constraint_name(const Alter *alter, const Constraint *con)
 			psprintf("constraint \"%s\" cannot be made anew before the old one is dropped",
 					 con->conname);
 	}
-	if (is_index)
+	if (is_index && (con->indexname == NULL || strcmp(con->indexname, con->conname) != 0))
 		(void) claims_check_new_relation(alter->conflict, alter->nspname, con->conname, false);
 }
 
@@ -289,6 +332,7 @@ meet_constraint(const Alter *alter, AlterTableCmd *cmd)
 	pending = queued_index(alter, con->indexname);
 	if (pending != NULL)
 	{
+		check_index(alter, con->indexname, pending);
 		line_up_using(alter, cmd, pending);
 		return false;
 	}
