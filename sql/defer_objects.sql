@@ -58,6 +58,9 @@ GRANT SELECT, INSERT ON t TO regress_defer_reader;
 CREATE SCHEMA other;
 CREATE TABLE other.inside (id int);
 CREATE TABLE with_default (id int NOT NULL DEFAULT nextval('s'));
+CREATE TABLE renamed (id int PRIMARY KEY, s_id int);
+CREATE TABLE referenced (id int PRIMARY KEY);
+ALTER TABLE renamed ADD FOREIGN KEY (s_id) REFERENCES referenced;
 
 CREATE TABLE migration (n int GENERATED ALWAYS AS IDENTITY, sql text);
 CREATE TABLE objects_before AS SELECT objects() AS o;
@@ -118,5 +121,13 @@ CALL zdm_wait('defer_objects');
 SELECT objects() ORDER BY 1;
 SELECT relowner::regrole, has_table_privilege(relowner, oid, 'INSERT'), has_table_privilege(relowner, oid, 'SELECT'), relrowsecurity FROM pg_class WHERE oid = 't'::regclass;
 SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'with_default'::regclass;
+
+-- what gets another name is not gone
+SELECT zdm_begin_window('defer_objects', 'defer') IS NOT NULL AS open;
+ALTER TABLE renamed RENAME TO other_name;
+DROP TABLE referenced;
+SELECT zdm_abort_window('defer_objects') IS NOT NULL AS aborted;
+CALL zdm_run('defer_objects');
+CALL zdm_wait('defer_objects');
 DROP SCHEMA defer_objects CASCADE;
 DROP ROLE regress_defer_reader;

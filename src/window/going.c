@@ -10,61 +10,39 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "window/ledger.h"
+#include "window/claims.h"
 #include "window/queue.h"
 
-static ZdmClaim *
-read_claim(uint64 row)
+/* A step that renames something gives up one name and makes another. */
+static bool
+makes_anything(const ZdmPending *pending)
 {
-	HeapTuple	tuple = SPI_tuptable->vals[row];
-	TupleDesc	desc = SPI_tuptable->tupdesc;
-	ZdmClaim   *claim = palloc0(sizeof(ZdmClaim));
-	bool		isnull;
-	Datum		relid = SPI_getbinval(tuple, desc, 2, &isnull);
+	ListCell   *lc;
 
-	claim->action = "drop";
-	claim->kind = SPI_getvalue(tuple, desc, 1);
-	claim->relid = isnull ? InvalidOid : DatumGetObjectId(relid);
-	claim->name = SPI_getvalue(tuple, desc, 3);
-	return claim;
+	foreach(lc, pending->claims)
+	{
+		if (strcmp(((const ZdmClaim *) lfirst(lc))->action, "make") == 0)
+			return true;
+	}
+	return false;
 }
 
-/* Not those of a restored copy: the OIDs are of other objects there. */
 List *
 queue_going(void)
 {
-	static const Oid types[] = {INT8OID, OIDOID};
-	MemoryContext context = CurrentMemoryContext;
 	List	   *result = NIL;
-	Datum		values[lengthof(types)];
-	LedgerScope scope;
-	uint64		count;
+	ListCell   *lc;
+	ListCell   *lc2;
 
-	if (!queue_any())
-		return NIL;
-	values[0] = Int64GetDatum((int64) GetSystemIdentifier());
-	values[1] = ObjectIdGetDatum(MyDatabaseId);
-	ledger_begin(&scope);
-	count = ledger_execute("SELECT c.kind, c.relid, c.name "
-						   "FROM zdm.claim c JOIN zdm.step s ON s.id = c.step_id "
-						   "WHERE c.action = 'drop' AND s.deferred AND NOT s.is_undo "
-						   "AND s.state IN ('queued', 'running', 'failed') "
-						   "AND s.system_identifier = $1 AND s.database_oid = $2",
-						   lengthof(types), types, values, NULL);
-	for (uint64 i = 0; i < count; i++)
+	foreach(lc, claims_pending())
 	{
-		MemoryContext oldcontext;
+		const ZdmPending *pending = lfirst(lc);
 
-		CHECK_FOR_INTERRUPTS();
-		oldcontext = MemoryContextSwitchTo(context);
-		result = lappend(result, read_claim(i));
-		MemoryContextSwitchTo(oldcontext);
+		foreach(lc2, makes_anything(pending) ? NIL : pending->claims)
+		{
+			if (strcmp(((const ZdmClaim *) lfirst(lc2))->action, "drop") == 0)
+				result = lappend(result, lfirst(lc2));
+		}
 	}
-	ledger_end(&scope);
 	return result;
 }
