@@ -6,6 +6,7 @@ SET search_path = window_abort, public;
 SET client_min_messages = warning;
 CREATE TABLE customer (id int PRIMARY KEY, name text NOT NULL, plan text);
 INSERT INTO customer SELECT g, 'company ' || g, 'plan ' || g FROM generate_series(1, 10) g;
+CREATE TYPE address AS (street text, town text);
 CREATE TYPE tariff AS ENUM ('free', 'basic');
 CREATE SEQUENCE counter;
 CREATE VIEW steps AS
@@ -115,12 +116,14 @@ CREATE TABLE used (id int PRIMARY KEY, parent_id int REFERENCES parent, kind kin
 INSERT INTO used VALUES (1), (2);
 ALTER TABLE customer ADD COLUMN only_default int NOT NULL DEFAULT 7;
 ALTER TABLE customer ADD COLUMN only_null json;
+ALTER TABLE customer ADD COLUMN address address DEFAULT ('x', NULL);
 ALTER TABLE customer ADD COLUMN written json;
 ALTER TABLE customer ADD COLUMN other_than_default int DEFAULT 7;
 ALTER TABLE customer ADD COLUMN generated int GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE customer ADD COLUMN "Odd ""domain" numeric(5, 2) DEFAULT 1;
 UPDATE customer SET written = '{}' WHERE id = 1;
 UPDATE customer SET other_than_default = 8 WHERE id = 1;
+UPDATE customer SET address = (NULL, NULL) WHERE id = 1;
 ALTER TABLE customer DROP COLUMN name;
 ALTER TYPE tariff ADD VALUE 'gold';
 CREATE FUNCTION helper() RETURNS int LANGUAGE sql AS 'SELECT 1';
@@ -133,7 +136,7 @@ SELECT state FROM zdm_windows WHERE name = 'abort_2';
 -- what could be lost may be filled in or removed
 UPDATE customer SET name = 'x' WHERE name IS NULL;
 DELETE FROM used;
-UPDATE customer SET written = NULL, other_than_default = 7;
+UPDATE customer SET written = NULL, other_than_default = 7, address = NULL WHERE id < 3;
 CALL window_abort_try('SELECT zdm_abort_window()');
 -- or be left in place, with all that it needs
 INSERT INTO used VALUES (1);

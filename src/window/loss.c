@@ -102,26 +102,35 @@ default_value(Relation rel, const FormData_pg_attribute *attribute)
 	return deparse_expression(expr, NIL, false, false);
 }
 
+/* A condition that the column has another value, by image: not each type has an equality. */
+static char *
+differs(const char *column, const char *type, const char *value)
+{
+	return psprintf("ROW(%s::%s)::record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::record",
+					column, type, value, type);
+}
+
 static char *
 loss_of_column(Relation rel, AttrNumber attnum)
 {
 	const FormData_pg_attribute *attribute = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 	const char *column = quote_identifier(NameStr(attribute->attname));
 	const char *type = type_name(attribute);
-	const char *values[] = {"NULL", default_value(rel, attribute), missing_value(attribute)};
+	const char *values[] = {default_value(rel, attribute), missing_value(attribute)};
 	StringInfoData query;
 	char	   *error;
 
 	if (attribute->attgenerated != '\0')
 		return NULL;
 	initStringInfo(&query);
-	appendStringInfo(&query, "SELECT * FROM %s WHERE", relation_name(rel));
+	/* a row of NULLs is one too for IS NOT NULL */
+	appendStringInfo(&query, "SELECT * FROM %s WHERE %s", relation_name(rel),
+					 type_is_rowtype(attribute->atttypid) ? differs(column, type, "NULL") :
+					 psprintf("%s IS NOT NULL", column));
 	for (int i = 0; i < lengthof(values); i++)
 	{
-		/* by image: not each type has an equality */
 		if (values[i] != NULL)
-			appendStringInfo(&query, "%s ROW(%s::%s)::record OPERATOR(pg_catalog.*<>) ROW((%s)::%s)::record",
-							 i > 0 ? " AND" : "", column, type, values[i], type);
+			appendStringInfo(&query, " AND %s", differs(column, type, values[i]));
 	}
 	if (probe_table(rel, psprintf("SELECT true FROM (%s) AS found LIMIT 1", query.data), &error) != NULL)
 		return psprintf("Column %s of table %s, made in the window, has values, found by: %s.",

@@ -225,7 +225,7 @@ ALTER TABLE t DROP COLUMN a;
 ALTER TABLE t ALTER COLUMN b SET NOT NULL;
 COMMIT;
 SQL
-my $births = q{SELECT identity FROM zdm.object o WHERE identity = (pg_identify_object(classid, objid, objsubid)).identity AND identity !~ 'RI_Constraint' ORDER BY 1};
+my $births = q{SELECT identity FROM zdm.object o WHERE identity <> 'public.t_b' AND identity = (pg_identify_object(classid, objid, objsubid)).identity AND identity !~ 'RI_Constraint' ORDER BY 1};
 my $dump = $node->basedir . '/original.sql';
 command_ok([ 'pg_dump', '-f', $dump, $node->connstr('original') ], 'dump');
 foreach my $copy ('copy', 'copy_that_ends')
@@ -247,7 +247,7 @@ isnt(messages_of('copy', q{DROP EXTENSION zdm}), '', 'but it is protected');
 $node->safe_psql('copy', q{SET zdm.mode = off; DROP TABLE gone});
 $node->safe_psql('copy', q{SELECT zdm_resume('w')});
 is($node->safe_psql('copy', 'SELECT paused FROM zdm_windows'), 'f', 'zdm_resume() makes it a window of the copy');
-is($node->safe_psql('copy', $births), $node->safe_psql('original', "SELECT * FROM ($births) AS b WHERE identity !~ '^public.(gone|t_b)\$'"),
+is($node->safe_psql('copy', $births), $node->safe_psql('original', "SELECT * FROM ($births) AS b WHERE identity <> 'public.gone'"),
 	'which knows what was made in it');
 is($node->safe_psql('copy', q{SELECT count(*) FROM zdm.object WHERE pg_identify_object(classid, objid, objsubid) IS NULL}), '0', 'and nothing else');
 is($node->safe_psql('copy', q{SELECT DISTINCT relids = ARRAY['t'::regclass::oid] FROM zdm.step WHERE deferred}), 't', 'and its tables');
