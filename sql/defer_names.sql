@@ -419,4 +419,31 @@ SELECT steps() EXCEPT SELECT s FROM steps() s WHERE s ~ '^\w+: (done|cancelled)'
 SELECT count(*) > 20 FROM catalog('plain');
 SELECT 'missing', c FROM catalog('plain') c EXCEPT ALL SELECT 'missing', c FROM catalog('staged') c;
 SELECT 'not in plain', c FROM catalog('staged') c EXCEPT ALL SELECT 'not in plain', c FROM catalog('plain') c;
+
+-- and an abort takes it back
+CREATE TABLE before AS SELECT catalog('staged') AS c;
+SELECT zdm_begin_window('names', 'defer') > 0;
+BEGIN;
+SET LOCAL search_path = staged;
+CREATE INDEX t_b_idx ON t (b);
+COMMENT ON INDEX t_b_idx IS 'of b';
+ALTER INDEX t_b_idx RENAME TO t_b;
+ALTER TABLE t ADD COLUMN k int;
+CREATE UNIQUE INDEX t_k ON t (k);
+ALTER TABLE t ADD CONSTRAINT t_k UNIQUE USING INDEX t_k;
+ALTER TABLE t RENAME CONSTRAINT t_k TO t_k_once;
+ALTER TABLE u ADD COLUMN tk int;
+ALTER TABLE u ADD FOREIGN KEY (tk) REFERENCES t (k);
+ALTER TABLE t DROP CONSTRAINT t_c;
+ALTER TABLE t ADD CONSTRAINT t_c UNIQUE (k, id);
+COMMIT;
+CALL zdm_run('names');
+CALL zdm_wait('names');
+SELECT count(*) FROM (SELECT catalog('staged') EXCEPT SELECT c FROM before) AS new;
+SELECT zdm_abort_window('names') > 0;
+CALL zdm_run('names');
+CALL zdm_wait('names');
+SELECT state FROM zdm_windows WHERE name = 'names' ORDER BY id;
+SELECT 'missing', c FROM before EXCEPT ALL SELECT 'missing', c FROM catalog('staged') c;
+SELECT 'new', c FROM catalog('staged') c EXCEPT ALL SELECT 'new', c FROM before;
 DROP SCHEMA defer_names, plain, staged CASCADE;

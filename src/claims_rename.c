@@ -126,7 +126,7 @@ rename_index(ZdmConflict *conflict, const RenameStmt *stmt)
 						  psprintf("ALTER INDEX %s RENAME TO %s",
 								   quote_qualified_identifier(nspname, stmt->relation->relname),
 								   quote_identifier(stmt->newname)));
-	part->undo_sql = psprintf("ALTER INDEX %s RENAME TO %s",
+	part->undo_sql = psprintf("ALTER INDEX IF EXISTS %s RENAME TO %s",
 							  quote_qualified_identifier(nspname, stmt->newname),
 							  quote_identifier(stmt->relation->relname));
 	claims_claim(part, "drop", "relation", nspname, InvalidOid, stmt->relation->relname);
