@@ -37,7 +37,10 @@
 #define Anum_claim_schema_name	4
 #define Anum_claim_name			6
 #define Anum_step_id			1
+#define Anum_step_window_id		3
 #define Anum_step_state			9
+#define Anum_window_id			1
+#define Anum_window_state		3
 
 /* Is the text column of the row that string? */
 static bool
@@ -49,7 +52,28 @@ column_is(HeapTuple tuple, Relation rel, AttrNumber attnum, const char *string)
 	return !isnull && strcmp(TextDatumGetCString(value), string) == 0;
 }
 
-/* Is the step still to come? */
+static bool
+is_aborting(int64 window_id)
+{
+	Relation	rel = table_open(ledger_relid("window"), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result;
+
+	ScanKeyInit(&key, Anum_window_id, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(window_id));
+	scan = systable_beginscan(rel, ledger_relid("window_pkey"), true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	result = HeapTupleIsValid(tuple) && column_is(tuple, rel, Anum_window_state, "aborting");
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
+/*
+ * Is the step still to come?  One that is given up with its window leaves the
+ * view until what has been done before is undone, the last first.
+ */
 static bool
 is_pending(int64 step_id)
 {
@@ -57,15 +81,23 @@ is_pending(int64 step_id)
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	bool		result;
+	bool		result = false;
 
 	ScanKeyInit(&key, Anum_step_id, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(step_id));
 	scan = systable_beginscan(rel, ledger_relid("step_pkey"), true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
-	result = HeapTupleIsValid(tuple) &&
-		(column_is(tuple, rel, Anum_step_state, "queued") ||
-		 column_is(tuple, rel, Anum_step_state, "running") ||
-		 column_is(tuple, rel, Anum_step_state, "failed"));
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		window_id = heap_getattr(tuple, Anum_step_window_id, RelationGetDescr(rel),
+											 &isnull);
+
+		result = column_is(tuple, rel, Anum_step_state, "queued") ||
+			column_is(tuple, rel, Anum_step_state, "running") ||
+			column_is(tuple, rel, Anum_step_state, "failed") ||
+			(column_is(tuple, rel, Anum_step_state, "cancelled") && !isnull &&
+			 is_aborting(DatumGetInt64(window_id)));
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return result;
