@@ -13,7 +13,7 @@ CREATE ROLE zdm_tap_deployer;
 SELECT is(extnamespace::regnamespace::text, 'public', 'the functions are in the schema of CREATE EXTENSION')
 	FROM pg_extension WHERE extname = 'zdm';
 SELECT has_schema('zdm');
-SELECT tables_are('zdm', ARRAY['window', 'object', 'statement', 'step', 'made'], 'the tables are in schema zdm');
+SELECT tables_are('zdm', ARRAY['window', 'object', 'statement', 'step', 'made', 'claim'], 'the tables are in schema zdm');
 -- pg_available_extensions does not list what a private folder holds
 \set default_version `sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" zdm.control`
 SELECT is(extversion, :'default_version', 'the installed version is the default one')
@@ -31,6 +31,8 @@ SELECT is(pg_temp.signature('zdm_abort_window(text, boolean)'),
 	'name text DEFAULT NULL::text, force boolean DEFAULT false -> bigint', 'zdm_abort_window');
 SELECT is(pg_temp.signature('zdm_window_status(text)'),
 	'name text DEFAULT NULL::text -> TABLE(condition text, ok boolean, detail text)', 'zdm_window_status');
+SELECT is(pg_temp.signature((name || '(text)')::regprocedure), 'name text -> void', name) FROM unnest(ARRAY['zdm_pause', 'zdm_resume']) AS name;
+SELECT is(pg_temp.signature((name || '(bigint)')::regprocedure), 'step bigint -> void', name) FROM unnest(ARRAY['zdm_retry', 'zdm_cancel']) AS name;
 SELECT is(pg_temp.signature('zdm_check(text)'),
 	'script text -> TABLE(statement integer, line integer, command text, object text, rule text, class text, lock_mode text, rewrites boolean, scans boolean, verdict text, message text, hint text)',
 	'zdm_check');
@@ -40,6 +42,9 @@ SELECT is(pg_temp.signature('zdm_rules()'),
 	' -> TABLE(rule text, class text, severity text, description text)', 'zdm_rules');
 SELECT is(pg_get_function_arguments('zdm_run(text)'::regprocedure), 'IN name text DEFAULT NULL::text', 'zdm_run');
 SELECT is_procedure('zdm_run', ARRAY['text']);
+SELECT is(pg_get_function_arguments('zdm_wait(text, interval)'::regprocedure),
+	'IN name text DEFAULT NULL::text, IN timeout interval DEFAULT NULL::interval', 'zdm_wait');
+SELECT is_procedure('zdm_wait', ARRAY['text', 'interval']);
 SELECT is((SELECT count(*) FROM pg_proc WHERE proname = p.proname), 1::bigint, p.proname || ' is not overloaded')
 	FROM pg_proc p WHERE proname ~ '^zdm_' ORDER BY proname;
 
@@ -57,7 +62,8 @@ SELECT results_eq('SELECT name, state COLLATE "default", on_unsafe, old_clients,
 	$$VALUES ('tap interface', 'open', 'refuse', NULL::text, interval '0', NULL::timestamptz)$$,
 	'zdm_windows shows the open window');
 SELECT bag_has('SELECT condition, ok FROM zdm_window_status(''tap interface'')',
-	$$VALUES ('migrate steps done', true), ('no failed step', true), ('old clients gone', true), ('quiet period over', true)$$,
+	$$VALUES ('migrate steps done', true), ('no failed step', true), ('old clients gone', true), ('quiet period over', true),
+		('no row in the way', true)$$,
 	'zdm_window_status has a row for each condition');
 SELECT is(zdm_end_window('tap interface'), 0::bigint, 'zdm_end_window returns the number of contract steps');
 SELECT is((SELECT state FROM zdm_windows WHERE name = 'tap interface'), 'closed', 'the window is closed');
@@ -82,7 +88,7 @@ SELECT results_eq('SELECT step, phase, sql, lock_mode FROM zdm_explain(''CREATE 
 
 -- columns of the views
 SELECT columns_are('public', 'zdm_windows', ARRAY['id', 'name', 'state', 'on_unsafe', 'old_clients',
-	'quiet_period', 'opened_at', 'opened_by', 'ended_at', 'ended_by']);
+	'quiet_period', 'opened_at', 'opened_by', 'ended_at', 'ended_by', 'paused']);
 SELECT columns_are('public', 'zdm_history', ARRAY['id', 'at', 'window_name', 'role', 'session_role',
 	'application', 'command', 'decision', 'rules', 'sql']);
 
@@ -90,7 +96,8 @@ SELECT columns_are('public', 'zdm_history', ARRAY['id', 'at', 'window_name', 'ro
 SELECT function_privs_are('public', name, args, 'zdm_tap_nobody', '{}'::text[], name || ' is not for everybody')
 	FROM (VALUES ('zdm_begin_window', ARRAY['text', 'text', 'text', 'interval']),
 		('zdm_end_window', ARRAY['text', 'boolean']),
-		('zdm_abort_window', ARRAY['text', 'boolean'])) AS f (name, args);
+		('zdm_abort_window', ARRAY['text', 'boolean']), ('zdm_pause', ARRAY['text']), ('zdm_resume', ARRAY['text']),
+		('zdm_retry', ARRAY['bigint']), ('zdm_cancel', ARRAY['bigint'])) AS f (name, args);
 SELECT function_privs_are('public', name, args, 'zdm_tap_nobody', ARRAY['EXECUTE'], name || ' is for everybody')
 	FROM (VALUES ('zdm_check', ARRAY['text']), ('zdm_explain', ARRAY['text']),
 		('zdm_rules', '{}'::text[]), ('zdm_window_status', ARRAY['text'])) AS f (name, args);
@@ -100,7 +107,8 @@ SELECT table_privs_are('zdm', relname, 'zdm_tap_deployer', '{}'::text[])
 SELECT is_empty('SELECT c.oid FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relnamespace = ''zdm''::regnamespace AND has_sequence_privilege(''zdm_tap_deployer'', s.seqrelid, ''USAGE, SELECT, UPDATE'')',
 	'nobody else may use the sequences');
 SELECT columns_are('public', 'zdm_steps', ARRAY['id', 'statement_id', 'window_name', 'role', 'step', 'phase', 'sql',
-	'undo_sql', 'lock_mode', 'state', 'pid', 'done', 'total', 'rate', 'eta', 'waits_for', 'attempts', 'last_error'],
+	'undo_sql', 'lock_mode', 'state', 'pid', 'done', 'total', 'rate', 'eta', 'waits_for', 'attempts', 'last_error',
+	'retry_at', 'reason'],
 	'columns of zdm_steps');
 SELECT table_privs_are('public', 'zdm_steps', 'zdm_tap_nobody', '{}'::text[]);
 SELECT table_privs_are('public', 'zdm_steps', 'pg_read_all_stats', ARRAY['SELECT']);
@@ -115,7 +123,7 @@ GRANT USAGE ON SCHEMA tap TO zdm_tap_deployer, zdm_tap_nobody;
 SET LOCAL ROLE zdm_tap_deployer;
 SELECT lives_ok('SELECT zdm_begin_window(''tap deployer'')', 'who may execute zdm_begin_window can open a window');
 SELECT throws_ok('UPDATE zdm.window SET state = ''closed''', '42501', NULL, 'but cannot write the tables');
-SELECT throws_ok('INSERT INTO zdm.object VALUES (1, 1, 1, 0, '''')', '42501', NULL, 'nor say what is new');
+SELECT throws_ok('INSERT INTO zdm.object VALUES (1, 1, 1, 0, '''', 1)', '42501', NULL, 'nor say what is new');
 SELECT throws_ok('UPDATE zdm_windows SET state = ''closed''', '42501', NULL, 'nor through the view');
 SELECT throws_ok('SELECT zdm_abort_window(''tap deployer'')', '42501', NULL, 'nor call what was not granted');
 SELECT lives_ok('SELECT * FROM zdm_windows', 'everybody sees the windows');

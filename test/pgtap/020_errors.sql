@@ -13,7 +13,7 @@ SELECT throws_ok('SELECT zdm_begin_window('''')', '22023', 'window name must not
 SELECT throws_ok('SELECT zdm_begin_window(E'' \t\n'')', '22023', 'window name must not be empty', 'blank name');
 SELECT throws_ok('SELECT zdm_begin_window(repeat(''x'', 64))', '42622', NULL, 'name of 64 bytes');
 SELECT throws_ok('SELECT zdm_begin_window(repeat(''x'', 10000000))', '42622', NULL, 'huge name');
-SELECT throws_ok('SELECT zdm_begin_window(''w'', ''defer'')', '0A000', NULL, 'on_unsafe defer');
+SELECT throws_ok('SELECT zdm_begin_window(''w'', old_clients => ''v1\'')', '22025', NULL, 'old_clients that is no pattern');
 SELECT throws_ok(format('SELECT zdm_begin_window(''w'', %L)', v), '22023', NULL, format('on_unsafe %L', v))
 	FROM unnest(ARRAY['', 'REFUSE', 'allow', 'refuse ', E'\x01\x7f', repeat('r', 1000000)]) AS v;
 SELECT throws_ok('SELECT zdm_begin_window(''w'', NULL)', '22004', NULL, 'NULL as on_unsafe');
@@ -28,6 +28,12 @@ SELECT throws_ok(format('SELECT %s', call), 'ZDM02', NULL, call) FROM unnest(ARR
 	'zdm_end_window('''')', 'zdm_end_window(''nope'', true)', 'zdm_abort_window()',
 	'zdm_abort_window(''nope'', true)', 'zdm_window_status()', 'zdm_window_status(''nope'')',
 	'zdm_window_status(E''\x01'')']) AS call;
+
+-- pausing, and steps that are not there
+SELECT throws_ok(format('SELECT %s', call), 'ZDM02', NULL, call) FROM unnest(ARRAY[
+	'zdm_pause(NULL)', 'zdm_pause(''nope'')', 'zdm_pause('''')', 'zdm_resume(NULL)', 'zdm_resume(''nope'')']) AS call;
+SELECT throws_ok(format('SELECT %s', call), '42704', NULL, call) FROM unnest(ARRAY[
+	'zdm_retry(0)', 'zdm_retry(-1)', 'zdm_retry(9223372036854775807)', 'zdm_cancel(0)', 'zdm_cancel(-9223372036854775808)']) AS call;
 
 -- a name twice
 SELECT lives_ok('SELECT zdm_begin_window(''twice'')', 'a window is opened');
