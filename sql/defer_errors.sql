@@ -153,6 +153,8 @@ SELECT compare(statement) FROM unnest(ARRAY[
 	'ALTER TABLE t ADD COLUMN z int NOT NULL REFERENCES no_key (k)',
 	'ALTER TABLE t ADD COLUMN z serial PRIMARY KEY',
 	'ALTER TABLE t ADD COLUMN z int, ADD UNIQUE (z, nothing)',
+	'ALTER TABLE t NO INHERIT u',
+	'ALTER TABLE p DETACH PARTITION u',
 	'ALTER TABLE t ADD COLUMN z int, ADD CONSTRAINT zz UNIQUE (z), ADD CONSTRAINT zz CHECK (z > 0)',
 	'CREATE POLICY readers ON t USING (true)',
 	'CREATE POLICY writers ON t USING (nothing)',
@@ -168,6 +170,7 @@ SELECT compare(statement) FROM unnest(ARRAY[
 	'DROP SEQUENCE t',
 	'DROP VIEW v',
 	'DROP VIEW w, v',
+	'DROP INDEX t_a_i, t_b_key',
 	'DROP FUNCTION nothing()']) AS statement;
 
 -- rights

@@ -16,15 +16,13 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_rewrite.h"
 #include "claims.h"
 #include "commands/policy.h"
 #include "commands/tablecmds.h"
@@ -33,8 +31,8 @@
 #include "hook.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "rehearse.h"
 #include "scratch.h"
 #include "step.h"
 #include "utils/acl.h"
@@ -42,7 +40,6 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
-#include "window/alias.h"
 
 /* A statement on one table, while it is made ready for the copy of that */
 typedef struct Rehearsal
@@ -58,8 +55,8 @@ typedef struct Rehearsal
 	bool		needs_keys;
 } Rehearsal;
 
-static void
-check_owner(Oid relid)
+void
+rehearse_check_owner(Oid relid)
 {
 	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
@@ -145,7 +142,7 @@ rehearse_index(Rehearsal *rehearsal)
 {
 	IndexStmt  *stmt = copyObject(castNode(IndexStmt, rehearsal->ddl->stmt));
 
-	check_owner(rehearsal->relid);
+	rehearse_check_owner(rehearsal->relid);
 	check_can_create_in(get_rel_namespace(rehearsal->relid));
 	if (stmt->idxname != NULL && !stmt->if_not_exists)
 		check_relation_name(rehearsal, stmt->idxname);
@@ -285,143 +282,13 @@ for_each_constraint(AlterTableCmd *cmd, Rehearsal *rehearsal,
 			action(rehearsal, lfirst_node(Constraint, lc));
 }
 
-/* Is the object, or its relation, one of them? */
-static ObjectAddress *
-find_object(List *objects, const ObjectAddress *object)
-{
-	ListCell   *lc;
-
-	foreach(lc, objects)
-	{
-		ObjectAddress *other = lfirst(lc);
-
-		if (other->classId == object->classId && other->objectId == object->objectId &&
-			(other->objectSubId == 0 || other->objectSubId == object->objectSubId))
-			return other;
-	}
-	return NULL;
-}
-
-/*
- * What the object, or its rule or other part, depends on of what goes; that
- * may be a part, as a table's row type, of what the statement names.
- */
-static const ObjectAddress *
-reason_of(const ObjectAddress *object, const ObjectAddress *whole, List *targets, List *others)
-{
-	ObjectAddress *result = NULL;
-	ZdmCatalogScan scan;
-	HeapTuple	tuple;
-	List	   *parts = NIL;
-	ListCell   *lc;
-
-	catalog_scan_depend(&scan, object, false);
-	while (result == NULL && HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
-	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		ObjectAddress reference;
-
-		ObjectAddressSubSet(reference, form->refclassid, form->refobjid, form->refobjsubid);
-		if (form->deptype == DEPENDENCY_NORMAL)
-			result = find_object(targets, &reference);
-		if (result == NULL && form->deptype == DEPENDENCY_NORMAL)
-			result = find_object(others, &reference);
-		if (result == whole)
-			result = NULL;		/* as a rule of its view */
-	}
-	catalog_scan_end(&scan);
-	if (result != NULL || object != whole)
-		return result;
-
-	catalog_scan_depend(&scan, object, true);
-	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
-	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		ObjectAddress *part = palloc(sizeof(ObjectAddress));
-
-		ObjectAddressSubSet(*part, form->classid, form->objid, form->objsubid);
-		if (form->deptype == DEPENDENCY_INTERNAL)
-			parts = lappend(parts, part);
-	}
-	catalog_scan_end(&scan);
-	foreach(lc, parts)
-	{
-		const ObjectAddress *reason = reason_of(lfirst(lc), whole, targets, others);
-
-		if (reason != NULL)
-			return reason;
-	}
-	return linitial(targets);
-}
-
-/* Is it a view that makes way for the table whose new name it has? */
-static bool
-is_alias_view(const ObjectAddress *object)
-{
-	return object->classId == RelationRelationId &&
-		get_rel_relkind(object->objectId) == RELKIND_VIEW &&
-		OidIsValid(alias_table(object->objectId));
-}
-
-/* The objects without the rules of views, which are among them, and those that go before */
-static List *
-not_due(List *objects)
-{
-	List	   *result = NIL;
-	ListCell   *lc;
-
-	foreach(lc, objects)
-	{
-		const ObjectAddress *object = lfirst(lc);
-
-		if (object->classId != RewriteRelationId && !is_alias_view(object) &&
-			!(object->classId == RelationRelationId && object->objectSubId == 0 &&
-			  claims_relation_is_due(object->objectId)))
-			result = lappend(result, lfirst(lc));
-	}
-	return result;
-}
-
-/* What RESTRICT objects to, as the server's reportDependentObjects() has it. */
-static void
-check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior)
-{
-	ZdmDdl		scratch = *ddl;
-	StringInfoData detail;
-	List	   *others;
-	ListCell   *lc;
-
-	if (behavior == DROP_CASCADE || targets == NIL)
-		return;
-	others = not_due(ddl_sort_objects(ddl_drop_reach(&scratch, targets, true)));
-	if (others == NIL)
-		return;
-	initStringInfo(&detail);
-	foreach(lc, others)
-	{
-		const ObjectAddress *other = lfirst(lc);
-
-		appendStringInfo(&detail, "%s%s depends on %s", detail.len > 0 ? "\n" : "",
-						 getObjectDescription(other, false),
-						 getObjectDescription(reason_of(other, other, targets, others), false));
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-			 list_length(targets) == 1 ?
-			 errmsg("cannot drop %s because other objects depend on it",
-					getObjectDescription(linitial(targets), false)) :
-			 errmsg("cannot drop desired object(s) because other objects depend on them"),
-			 errdetail("%s", detail.data),
-			 errhint("Use DROP ... CASCADE to drop the dependent objects too.")));
-}
-
 static void
 check_dependents_of(const ZdmDdl *ddl, Oid classid, Oid objid, int subid, DropBehavior behavior)
 {
 	ObjectAddress address;
 
 	ObjectAddressSubSet(address, classid, objid, subid);
-	check_dependents(ddl, list_make1(&address), behavior);
+	rehearse_check_dependents(ddl, list_make1(&address), behavior);
 }
 
 static void
@@ -488,6 +355,26 @@ is_copied(const Rehearsal *rehearsal, const char *name)
 	return con != NULL && (con->contype == CONSTRAINT_CHECK || con->contype == CONSTRAINT_NOTNULL);
 }
 
+static void
+check_no_inherit(const Rehearsal *rehearsal, const RangeVar *place)
+{
+	Oid			parent = RangeVarGetRelid(place, NoLock, false);
+	ZdmCatalogScan scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	catalog_scan_oid(&scan, InheritsRelationId, InheritsRelidSeqnoIndexId, Anum_pg_inherits_inhrelid,
+					 rehearsal->relid);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
+		found |= ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent == parent;
+	catalog_scan_end(&scan);
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s\" is not a parent of relation \"%s\"",
+						get_rel_name(parent), rehearsal->relname)));
+}
+
 /* Look the command up; can it be run on a copy? */
 static bool
 prepare_command(Rehearsal *rehearsal, AlterTableCmd *cmd)
@@ -510,6 +397,9 @@ prepare_command(Rehearsal *rehearsal, AlterTableCmd *cmd)
 		case AT_DropConstraint:
 			check_drop_constraint(rehearsal, cmd);
 			return is_copied(rehearsal, cmd->name);
+		case AT_DropInherit:
+			check_no_inherit(rehearsal, (const RangeVar *) cmd->def);
+			return false;
 		case AT_AlterColumnType:
 			rehearsal->needs_keys = true;
 			(void) names_whole_row(castNode(ColumnDef, cmd->def)->raw_default, rehearsal);
@@ -566,7 +456,7 @@ rehearse_alter_table(Rehearsal *rehearsal)
 	List	   *runnable = NIL;
 	ListCell   *lc;
 
-	check_owner(rehearsal->relid);
+	rehearse_check_owner(rehearsal->relid);
 	note_dropped(rehearsal, stmt);
 	foreach(lc, claims_due_on(rehearsal->relid))
 	{
@@ -604,7 +494,7 @@ rehearse_policy(Rehearsal *rehearsal)
 {
 	CreatePolicyStmt *stmt = copyObject(castNode(CreatePolicyStmt, rehearsal->ddl->stmt));
 
-	check_owner(rehearsal->relid);
+	rehearse_check_owner(rehearsal->relid);
 	if (OidIsValid(get_relation_policy_oid(rehearsal->relid, stmt->policy_name, true)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -631,86 +521,10 @@ rehearse_on(const ZdmDdl *ddl, const RangeVar *place, void (*action) (Rehearsal 
 	action(&rehearsal);
 }
 
-/* What DROP says of a relation of another kind: "x" is not a table */
-static void
-check_kind(ObjectType type, Oid relid)
-{
-	char		relkind = get_rel_relkind(relid);
-
-	if ((type == OBJECT_TABLE && (relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE)) ||
-		(type == OBJECT_INDEX && (relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX)) ||
-		(type == OBJECT_VIEW && relkind == RELKIND_VIEW) ||
-		(type == OBJECT_MATVIEW && relkind == RELKIND_MATVIEW) ||
-		(type == OBJECT_SEQUENCE && relkind == RELKIND_SEQUENCE) ||
-		(type == OBJECT_FOREIGN_TABLE && relkind == RELKIND_FOREIGN_TABLE))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("\"%s\" is not %s %s", get_rel_name(relid),
-					type == OBJECT_INDEX ? "an" : "a",
-					type == OBJECT_TABLE ? "table" : type == OBJECT_INDEX ? "index" :
-					type == OBJECT_VIEW ? "view" : type == OBJECT_SEQUENCE ? "sequence" :
-					type == OBJECT_MATVIEW ? "materialized view" : "foreign table")));
-}
-
-/* DROP asks for ownership of the relation or of its schema. */
-static ObjectAddress *
-check_dropped_relation(ObjectType type, List *names)
-{
-	Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
-	ObjectAddress *address = palloc(sizeof(ObjectAddress));
-
-	if (!OidIsValid(relid))
-		return NULL;
-	check_kind(type, relid);
-	if (!object_ownercheck(NamespaceRelationId, get_rel_namespace(relid), GetUserId()))
-		check_owner(relid);
-	ObjectAddressSet(*address, RelationRelationId, relid);
-	return address;
-}
-
-static void
-rehearse_drop(const ZdmDdl *ddl)
-{
-	const DropStmt *stmt = castNode(DropStmt, ddl->stmt);
-	List	   *targets = NIL;
-	ListCell   *lc;
-
-	foreach(lc, stmt->objects)
-	{
-		ZdmDdl		scratch = *ddl;
-		ObjectAddress *address = NULL;
-
-		switch (stmt->removeType)
-		{
-			case OBJECT_TABLE:
-			case OBJECT_INDEX:
-			case OBJECT_SEQUENCE:
-			case OBJECT_VIEW:
-			case OBJECT_MATVIEW:
-			case OBJECT_FOREIGN_TABLE:
-				address = check_dropped_relation(stmt->removeType, lfirst(lc));
-				break;
-			case OBJECT_TRIGGER:
-			case OBJECT_RULE:
-			case OBJECT_POLICY:
-				continue;		/* nothing can depend on it */
-			default:
-				address = palloc(sizeof(ObjectAddress));
-				if (!ddl_object(&scratch, stmt->removeType, lfirst(lc), true, address))
-					address = NULL;
-				break;
-		}
-		if (address != NULL)
-			targets = lappend(targets, address);
-	}
-	check_dependents(ddl, targets, stmt->behavior);
-}
-
 static void
 rehearse_owner(Rehearsal *rehearsal)
 {
-	check_owner(rehearsal->relid);
+	rehearse_check_owner(rehearsal->relid);
 }
 
 /* Is any of the parts put off? */

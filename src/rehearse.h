@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * rehearse.h
+ *	  What the parts of the rehearsal have in common.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_REHEARSE_H
+#define ZDM_REHEARSE_H
+
+#include "ddl/ddl.h"
+
+/* rehearse.c */
+extern void rehearse_check_owner(Oid relid);
+
+/* rehearse_drop.c; targets are ObjectAddress, of what is to be dropped */
+extern void rehearse_check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior);
+extern void rehearse_drop(const ZdmDdl *ddl);
+
+#endif							/* ZDM_REHEARSE_H */
