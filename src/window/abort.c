@@ -209,8 +209,8 @@ find_irreversible(Abort *undoing)
 	{
 		if (!takes_enum(undoing, lfirst(lc)))
 			undoing->obstacles = lappend(undoing->obstacles,
-									   psprintf("An enum value cannot be removed: %s.",
-												(char *) lfirst(lc)));
+										 psprintf("An enum value cannot be removed: %s.",
+												  (char *) lfirst(lc)));
 	}
 }
 
@@ -310,11 +310,11 @@ turn_steps(Abort *undoing)
 	execute_on_ids("UPDATE zdm.step SET state = 'cancelled', is_undo = true WHERE id = ANY ($1)",
 				   kept);
 	undoing->undone += ledger_execute("UPDATE zdm.step SET state = 'queued', is_undo = true, attempts = 0,"
-									"  last_error = NULL, retry_at = NULL, finished_at = NULL,"
-									"  position = NULL"
-									" WHERE window_id = $1 AND deferred AND state = 'done'"
-									" AND undo_sql IS NOT NULL",
-									lengthof(types), types, values, NULL);
+									  "  last_error = NULL, retry_at = NULL, finished_at = NULL,"
+									  "  position = NULL"
+									  " WHERE window_id = $1 AND deferred AND state = 'done'"
+									  " AND undo_sql IS NOT NULL",
+									  lengthof(types), types, values, NULL);
 }
 
 static void

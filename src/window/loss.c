@@ -54,8 +54,8 @@ loss_of_table(Relation rel)
 {
 	char	   *error;
 	char	   *found = probe_table(rel, psprintf("SELECT pg_catalog.pg_size_pretty(pg_catalog.pg_total_relation_size(%u))"
-												 " FROM %s LIMIT 1",
-												 RelationGetRelid(rel), relation_name(rel)), &error);
+												  " FROM %s LIMIT 1",
+												  RelationGetRelid(rel), relation_name(rel)), &error);
 
 	if (found != NULL)
 		return psprintf("Table %s (%s), made in the window, has rows.", relation_name(rel), found);

@@ -22,8 +22,8 @@ typedef struct ZdmWindow
 	const char *name;
 	const char *state;			/* "open", "closing" or "aborting" */
 	bool		defers;			/* unsafe DDL in it is deferred, not refused */
-	bool		paused;			/* no step of it is begun: as zdm_pause() says,
-								 * or because it is no native one */
+	bool		paused;			/* no step of it is begun: as zdm_pause()
+								 * says, or because it is no native one */
 	bool		is_native;		/* opened in this database, not restored into
 								 * it: its object OIDs mean something here */
 } ZdmWindow;
