@@ -112,13 +112,15 @@ report_part(const ZdmDeferral *deferral, const ZdmPart *part)
 }
 
 bool
-deferral_runs_now(const struct ZdmDeferral *deferral)
+deferral_blocks(const struct ZdmDeferral *deferral)
 {
 	ListCell   *lc;
 
 	foreach(lc, deferral->parts)
 	{
-		if (((const ZdmPart *) lfirst(lc))->phase == ZDM_PHASE_EXPAND)
+		const ZdmPart *part = lfirst(lc);
+
+		if (part->phase == ZDM_PHASE_EXPAND && part->lock_mode >= ShareLock)
 			return true;
 	}
 	return false;

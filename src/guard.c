@@ -312,7 +312,7 @@ run_once(Guard *guard)
 	if (guard->deferral != NULL)
 	{
 		deferral_run(&guard->utility, guard->deferral);
-		if (deferral_runs_now(guard->deferral))
+		if (deferral_blocks(guard->deferral))
 			transaction_note(&guard->ddl);
 		return;
 	}
@@ -456,7 +456,7 @@ run_as_it_is(Guard *guard, bool can_abort, MemoryContext context)
 {
 	List	   *locks = NIL;
 
-	if (guard->deferral == NULL || deferral_runs_now(guard->deferral))
+	if (guard->deferral == NULL || deferral_blocks(guard->deferral))
 		locks = needed_locks(&guard->ddl);
 
 	/* where a command that commits is not allowed, the server says so */

@@ -60,7 +60,9 @@ extern void guard_carry_out_sql(const char *sql, const struct ZdmQueued *queued,
 
 /* deferral.c: run what of the statement can run now, and queue the rest */
 extern void deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral);
-extern bool deferral_runs_now(const struct ZdmDeferral *deferral);
+
+/* Does that take locks that block reads or writes? */
+extern bool deferral_blocks(const struct ZdmDeferral *deferral);
 
 /*
  * rehearse.c: raise the errors that the statement, of which those parts wait,

@@ -196,6 +196,10 @@ note_command(StepFacts *facts, Node *stmt)
 		case T_SelectStmt:
 			note_kind(facts, ZDM_STEP_BRIEF, NoLock);
 			break;
+		case T_ViewStmt:		/* reads what it stands for */
+			note_kind(facts, ZDM_STEP_BRIEF, AccessShareLock);
+			facts->step->cannot_undo = true;
+			break;
 		case T_UpdateStmt:
 			note_kind(facts, ZDM_STEP_BACKFILL, RowExclusiveLock);
 			break;

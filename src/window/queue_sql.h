@@ -18,7 +18,8 @@
 	"WITH open AS (" \
 	" SELECT s.*, w.state AS window_state," \
 	"  s.system_identifier = $3 AND s.database_oid = $4 AS is_native," \
-	"  CASE WHEN s.sql LIKE 'DROP VIEW %' AND EXISTS (SELECT FROM zdm.claim c" \
+	"  CASE WHEN s.is_undo THEN CASE WHEN s.sql LIKE 'CREATE VIEW %' THEN 0 ELSE 1 END" \
+	"   WHEN s.sql LIKE 'DROP VIEW %' AND EXISTS (SELECT FROM zdm.claim c" \
 	"    WHERE c.step_id = s.id AND c.action = 'make') THEN 0 ELSE 1 END AS rank" \
 	" FROM zdm.step s JOIN zdm.window w ON w.id = s.window_id" \
 	" WHERE s.deferred AND s.state IN ('queued', 'running', 'failed')" \
@@ -31,14 +32,16 @@
  *
  * Long steps wait for earlier ones on the same relations only; in a restored
  * copy, where OIDs mean nothing, for all earlier ones.  What takes away comes
- * last and in order, so does undoing, the latest first.  A relation gets its
- * new name before all else: the view that has it until then depends on columns
- * that are to be dropped.  (That step drops the view, and makes the name.)
+ * last and in order, so does undoing, the latest first.  The view that has the
+ * new name of a relation goes before all else, since it depends on columns that
+ * are to be dropped, be it that the relation gets the name then, or keeps its
+ * old one.
  */
 #define QUEUE_HAS_TURN \
 	"CASE" \
 	" WHEN o.window_state = 'aborting' THEN o.is_undo" \
-	"  AND NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id AND p.is_undo AND p.id > o.id)" \
+	"  AND NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id AND p.is_undo" \
+	"   AND (p.rank, -p.id) < (o.rank, -o.id))" \
 	" WHEN o.phase = 'contract' THEN o.window_state = 'closing'" \
 	"  AND NOT EXISTS (SELECT FROM open p WHERE p.window_id = o.window_id" \
 	"   AND (p.phase <> 'contract' OR (p.rank, p.id) < (o.rank, o.id)))" \
