@@ -407,6 +407,8 @@ queue_run_all(int64 window_id)
 	restart_commit();
 	restart_begin_step(outcome.context);
 	queue_want_now(window_id);
+	/* what has just been recovered can have been the last step of one */
+	(void) queue_finish_windows();
 	while (run_next(window_id, NULL, &outcome))
 		CHECK_FOR_INTERRUPTS();
 	report_outcome(&outcome);
