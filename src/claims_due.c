@@ -11,6 +11,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/htup_details.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -108,6 +110,38 @@ is_claimed(const ZdmConflict *conflict, const ObjectAddress *object)
 	return false;
 }
 
+/* Likewise what goes by itself with such an object, as its sequence */
+static bool
+goes_too(const ZdmConflict *conflict, const ObjectAddress *object)
+{
+	ZdmCatalogScan scan;
+	HeapTuple	tuple;
+	List	   *owners = NIL;
+	ListCell   *lc;
+
+	check_stack_depth();
+	if (is_claimed(conflict, object))
+		return true;
+	catalog_scan_depend(&scan, object, false);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		ObjectAddress *owner = palloc(sizeof(ObjectAddress));
+
+		ObjectAddressSubSet(*owner, form->refclassid, form->refobjid, form->refobjsubid);
+		if ((form->deptype == DEPENDENCY_AUTO || form->deptype == DEPENDENCY_INTERNAL) &&
+			!(form->refclassid == object->classId && form->refobjid == object->objectId))
+			owners = lappend(owners, owner);
+	}
+	catalog_scan_end(&scan);
+	foreach(lc, owners)
+	{
+		if (goes_too(conflict, lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
 /* Is it of a view that makes way for the table whose new name it has? */
 static bool
 is_of_alias_view(const ZdmConflict *conflict, const ObjectAddress *object)
@@ -119,7 +153,10 @@ is_of_alias_view(const ZdmConflict *conflict, const ObjectAddress *object)
 		OidIsValid(alias_table(rel->relid));
 }
 
-/* To its author the object is gone: nothing can depend on it. */
+/*
+ * To its author the object is gone: nothing new can depend on it.  What did
+ * before goes with it, or was in the way of the statement that drops it.
+ */
 static void
 check_dependents(const ZdmConflict *conflict, const ZdmPending *pending, const ZdmClaim *claim,
 				 const ObjectAddress *object)
@@ -137,13 +174,14 @@ check_dependents(const ZdmConflict *conflict, const ZdmPending *pending, const Z
 
 		ObjectAddressSubSet(*address, form->classid, form->objid, form->objsubid);
 		if (form->deptype == DEPENDENCY_NORMAL &&
+			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)) &&
 			!(form->classid == object->classId && form->objid == object->objectId))
 			dependents = lappend(dependents, address);
 	}
 	catalog_scan_end(&scan);
 	foreach(lc, dependents)
 	{
-		if (!is_claimed(conflict, lfirst(lc)) && !is_of_alias_view(conflict, lfirst(lc)))
+		if (!goes_too(conflict, lfirst(lc)) && !is_of_alias_view(conflict, lfirst(lc)))
 			ereport(ERROR,
 					(errcode(object->objectSubId != 0 ? ERRCODE_UNDEFINED_COLUMN :
 							 object->classId == RelationRelationId ? ERRCODE_UNDEFINED_TABLE :
