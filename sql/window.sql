@@ -59,7 +59,7 @@ SAVEPOINT s;
 CREATE TABLE gone (id int);
 ROLLBACK TO s;
 COMMIT;
-SELECT count(*) FROM zdm.object WHERE identity LIKE '%gone%';
+SELECT count(*) FROM zdm.object WHERE identity LIKE 'window_test.gone%';
 
 -- history: the statements that ran, with why
 SELECT command, window_name, decision, rules, sql FROM zdm_history WHERE window_name = 'v2' ORDER BY id;

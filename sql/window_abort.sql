@@ -192,7 +192,7 @@ ALTER TABLE customer ADD CHECK (id > 0);
 SELECT zdm_pause('abort_6');
 SELECT zdm_end_window();
 -- as if the second one had failed
-UPDATE zdm.step SET state = 'failed', last_error = 'as a test' WHERE state = 'queued' AND sql LIKE '%CHECK%';
+UPDATE zdm.step SET state = 'failed', last_error = 'as a test' WHERE state = 'queued' AND sql LIKE '%window_abort.customer%CHECK%';
 SELECT zdm_resume('abort_6');
 DO $$
 BEGIN

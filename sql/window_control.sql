@@ -22,7 +22,7 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 
 -- the last step like that
-CREATE FUNCTION step(pattern text) RETURNS bigint LANGUAGE sql AS 'SELECT max(id) FROM zdm.step WHERE deferred AND sql LIKE pattern';
+CREATE FUNCTION step(pattern text) RETURNS bigint LANGUAGE sql AS 'SELECT max(id) FROM zdm.step WHERE deferred AND sql LIKE pattern AND sql LIKE ''%window_control.%''';
 
 -- no window, no step
 SELECT zdm_pause('none');
@@ -79,9 +79,9 @@ SELECT zdm_resume('control_1');
 CALL zdm_wait('control_1');
 \set VERBOSITY default
 SELECT * FROM steps;
-SELECT last_error FROM zdm.step WHERE state = 'failed';
+SELECT last_error FROM zdm.step WHERE id = step('%customer_note%');
 UPDATE customer SET note = id;
-SELECT zdm_retry(id) FROM zdm.step WHERE state = 'failed';
+SELECT zdm_retry(step('%customer_note%'));
 CALL zdm_wait('control_1');
 SELECT * FROM steps;
 SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 'customer'::regclass ORDER BY 1;
@@ -91,7 +91,7 @@ SET client_min_messages = notice;
 ALTER TABLE customer DROP COLUMN name;
 DO $$
 BEGIN
-	PERFORM zdm_cancel(id) FROM zdm.step WHERE sql LIKE '%DROP COLUMN name' AND state = 'queued';
+	PERFORM zdm_cancel(step('%DROP COLUMN name'));
 END $$;
 SET client_min_messages = warning;
 SELECT * FROM steps WHERE sql LIKE '%name%' AND phase <> 'migrate';
@@ -111,8 +111,8 @@ DELETE FROM zdm.statement WHERE id = 1;
 ALTER TABLE customer DROP COLUMN plan;
 SELECT zdm_pause('control_1');
 SELECT zdm_end_window();
-UPDATE zdm.step SET state = 'failed', last_error = 'as a test' WHERE state = 'queued';
-SELECT zdm_cancel(id) FROM zdm.step WHERE state = 'failed';
+UPDATE zdm.step SET state = 'failed', last_error = 'as a test' WHERE id = step('%DROP COLUMN plan');
+SELECT zdm_cancel(step('%DROP COLUMN plan'));
 SELECT state FROM zdm_windows WHERE name = 'control_1';
 -- its window is over
 CALL try(format('SELECT zdm_retry(%s)', step('%DROP COLUMN plan')));

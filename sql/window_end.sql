@@ -13,6 +13,10 @@ CREATE VIEW status AS
 CREATE VIEW steps AS
 	SELECT phase, state, sql, verify_sql FROM zdm.step WHERE deferred
 	AND window_id = (SELECT max(id) FROM zdm.window WHERE name = 'end_2') ORDER BY id;
+-- the contract steps of the window
+CREATE FUNCTION step(pattern text) RETURNS bigint LANGUAGE sql AS $$
+	SELECT id FROM zdm.step WHERE phase = 'contract' AND sql LIKE pattern AND window_id = (SELECT max(id) FROM zdm.window)
+$$;
 -- an error with the numbers of steps left out
 CREATE PROCEDURE try(statement text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -48,29 +52,29 @@ GRANT ALL ON SCHEMA window_end TO zdm_window_end;
 CREATE FUNCTION who() RETURNS text LANGUAGE sql AS 'SELECT current_user || '' '' || current_setting(''search_path'') || '' '' || current_setting(''row_security'')';
 -- as if the role had sent this one
 UPDATE zdm.step SET verify_sql = $$SELECT FROM pg_catalog.generate_series(1, 3) WHERE window_end.who() = 'zdm_window_end window_end, public off'$$,
-	settings = '{search_path=window_end\, public,row_security=on}' WHERE sql LIKE '%plan%' AND verify_sql IS NOT NULL;
-UPDATE zdm.statement SET role = 'zdm_window_end' WHERE id = (SELECT statement_id FROM zdm.step WHERE verify_sql LIKE '%who%');
+	settings = '{search_path=window_end\, public,row_security=on}' WHERE id = step('%plan%');
+UPDATE zdm.statement SET role = 'zdm_window_end' WHERE id = (SELECT statement_id FROM zdm.step WHERE id = step('%plan%'));
 SELECT ok, detail FROM status WHERE condition = 'no row in the way';
 SELECT current_user = session_user AS still_me, current_setting('search_path');
 -- one that fails is no error of the status, and leaves nothing behind
-UPDATE zdm.step SET verify_sql = 'SELECT FROM window_end.customer' WHERE verify_sql LIKE '%who%';
+UPDATE zdm.step SET verify_sql = 'SELECT FROM window_end.customer' WHERE id = step('%plan%');
 SELECT ok, detail FROM status WHERE condition = 'no row in the way';
-UPDATE zdm.step SET verify_sql = 'SELECT FROM pg_class WHERE 1 / (relpages - relpages) = 1' WHERE verify_sql LIKE '%customer';
+UPDATE zdm.step SET verify_sql = 'SELECT FROM pg_class WHERE 1 / (relpages - relpages) = 1' WHERE id = step('%plan%');
 SELECT ok, detail FROM status WHERE condition = 'no row in the way';
-UPDATE zdm.step SET verify_sql = 'SELECT 1 WHERE false', settings = '{no_such_setting=1}' WHERE verify_sql LIKE '%pg_class%';
+UPDATE zdm.step SET verify_sql = 'SELECT 1 WHERE false', settings = '{no_such_setting=1}' WHERE id = step('%plan%');
 SELECT ok, detail FROM status WHERE condition = 'no row in the way';
 UPDATE zdm.statement SET role = 'zdm_gone' WHERE role = 'zdm_window_end';
 SELECT ok, detail FROM status WHERE condition = 'no row in the way';
 UPDATE zdm.statement SET role = session_role WHERE role = 'zdm_gone';
-UPDATE zdm.step SET settings = NULL WHERE verify_sql IS NOT NULL;
+UPDATE zdm.step SET settings = NULL WHERE id = step('%plan%');
 SELECT ok, detail FROM status WHERE condition = 'no row in the way';
 
 -- a step that has failed
 SELECT zdm_pause('end_2');
-UPDATE zdm.step SET state = 'failed', last_error = 'disk full' WHERE deferred AND sql LIKE '%plan%' AND phase = 'contract';
+UPDATE zdm.step SET state = 'failed', last_error = 'disk full' WHERE id = step('%plan%');
 SELECT condition, ok, detail FROM status WHERE NOT ok;
 CALL try('SELECT zdm_end_window(force => true)');
-SELECT zdm_retry(id) FROM zdm.step WHERE state = 'failed';
+SELECT zdm_retry(step('%plan%'));
 
 -- a paused window can be ended; its steps wait
 SET client_min_messages = notice;
@@ -106,7 +110,7 @@ SELECT state FROM zdm_windows WHERE name = 'end_3';
 SELECT zdm_begin_window('end_4', 'defer', NULL, '1 hour') IS NOT NULL AS opened;
 ALTER TABLE customer DROP COLUMN plan;
 SELECT ok FROM status WHERE condition = 'quiet period over';
-UPDATE zdm.statement SET at = at - interval '61 min' WHERE id IN (SELECT statement_id FROM zdm.step WHERE state = 'queued');
+UPDATE zdm.statement SET at = at - interval '61 min' WHERE id = (SELECT statement_id FROM zdm.step WHERE id = step('%plan%'));
 SELECT ok FROM status WHERE condition = 'quiet period over';
 SELECT zdm_end_window();
 CALL zdm_wait();
