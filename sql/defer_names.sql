@@ -326,6 +326,15 @@ CREATE UNIQUE INDEX t_a_u ON t (a);
 SET ROLE regress_names_stranger;
 DROP INDEX t_a_u;
 ALTER TABLE t DROP CONSTRAINT t_a_u;
+COMMENT ON INDEX t_a_u IS 'mine';
+ALTER INDEX t_a_u RENAME TO mine;
+ALTER INDEX t_a_u SET (fillfactor = 70);
+ALTER TABLE t ADD CONSTRAINT mine UNIQUE USING INDEX t_a_u;
+ALTER TABLE u ADD FOREIGN KEY (t_a) REFERENCES t (a);
+CREATE TABLE mine (nothing int, t_a int);
+ALTER TABLE mine ADD FOREIGN KEY (t_a) REFERENCES t (a);
+ALTER TABLE mine ADD FOREIGN KEY (none) REFERENCES t (a);
+DROP TABLE mine;
 RESET ROLE;
 REVOKE ALL ON SCHEMA defer_names FROM regress_names_stranger;
 

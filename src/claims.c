@@ -20,6 +20,7 @@
 #include "plan/advice.h"
 #include "plan/defer.h"
 #include "plan/index_plan.h"
+#include "rehearse.h"
 #include "run/transaction.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -252,6 +253,17 @@ claims_claim(ZdmPart *part, const char *action, const char *kind, const char *ns
 	zdm_defer_claim(part, action, kind, nspname, relid, name);
 }
 
+/* Whose is the table that the step works on? */
+void
+claims_check_owner(const ZdmPending *pending)
+{
+	Oid			relid = pending->targets != NIL ?
+		((ZdmPlanTarget *) linitial(pending->targets))->relid : InvalidOid;
+
+	if (OidIsValid(relid))
+		rehearse_check_owner(relid);
+}
+
 /* A part that comes after a step, and so on the same relations */
 ZdmPart *
 claims_line_up(ZdmConflict *conflict, const ZdmPending *pending, ZdmPhase phase, char *sql)
@@ -294,12 +306,7 @@ has_claim(const ZdmPending *pending, const char *action, const ZdmClaim *wanted)
 static void
 add_cancel(ZdmConflict *conflict, const ZdmPending *pending)
 {
-	Oid			relid = pending->targets != NIL ?
-		((ZdmPlanTarget *) linitial(pending->targets))->relid : InvalidOid;
-
-	if (OidIsValid(relid) && !object_ownercheck(RelationRelationId, relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
-					   get_rel_name(relid));
+	claims_check_owner(pending);
 	if (pending->is_running)
 		claims_report(pending, "cannot cancel a step that is running");
 	conflict->cancels = lappend(conflict->cancels, unconstify(ZdmPending *, pending));

@@ -100,6 +100,7 @@ extern bool claims_check_new_relation(ZdmConflict *conflict, const char *nspname
 									  const char *relname, bool if_not_exists);
 extern void claims_cancel_made(ZdmConflict *conflict, const ZdmPending *pending,
 							   DropBehavior behavior);
+extern void claims_check_owner(const ZdmPending *pending);
 extern ZdmPart *claims_line_up(ZdmConflict *conflict, const ZdmPending *pending, ZdmPhase phase,
 							   char *sql);
 extern void claims_claim(ZdmPart *part, const char *action, const char *kind,

@@ -21,6 +21,7 @@
 #include "plan/advice.h"
 #include "plan/defer.h"
 #include "plan/plan.h"
+#include "rehearse.h"
 #include "rights.h"
 #include "run/transaction.h"
 #include "utils/builtins.h"
@@ -84,6 +85,7 @@ with_schema(char *sql, Oid target)
 static ZdmPart *
 line_up(const Alter *alter, AlterTableCmd *cmd, const ZdmPending *pending, ZdmPhase phase)
 {
+	rehearse_check_owner(alter->relid);
 	return claims_line_up(alter->conflict, pending, phase,
 						  psprintf("%s %s", head_of(alter),
 								   zdm_sql_action(&alter->conflict->ddl, (Node *) cmd)));
@@ -137,6 +139,16 @@ line_up_reference(const Alter *alter, AlterTableCmd *cmd, const ZdmPending *pend
 	ZdmPart    *part;
 	ListCell   *lc;
 
+	rehearse_check_owner(alter->relid);
+	foreach(lc, con->fk_attrs)
+	{
+		if (get_attnum(alter->relid, strVal(lfirst(lc))) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" referenced in foreign key constraint does not exist",
+							strVal(lfirst(lc)))));
+	}
+	rehearse_check_reference(&alter->conflict->ddl, con);
 	action = with_schema(psprintf("%s %s", head_of(alter), action), target);
 	part = claims_line_up(alter->conflict, pending, phase_by_verdict(action), action);
 	part->undo_sql = part->phase == ZDM_PHASE_CONTRACT ? NULL :

@@ -497,10 +497,12 @@ line_up_comment(ZdmConflict *conflict, const ZdmPending *pending, const CommentS
 				const char *object, const char *kind, const char *nspname, Oid relid,
 				const char *name)
 {
-	ZdmPart    *part = claims_line_up(conflict, pending, pending->phase,
-									  psprintf("COMMENT ON %s IS %s", object,
-											   stmt->comment ? quote_literal_cstr(stmt->comment) : "NULL"));
+	ZdmPart    *part;
 
+	claims_check_owner(pending);
+	part = claims_line_up(conflict, pending, pending->phase,
+						  psprintf("COMMENT ON %s IS %s", object,
+								   stmt->comment ? quote_literal_cstr(stmt->comment) : "NULL"));
 	claims_claim(part, "change", kind, nspname, relid, name);
 	conflict->left = "";
 }

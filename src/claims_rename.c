@@ -42,6 +42,7 @@ claims_meet_alter_index(ZdmConflict *conflict, const AlterTableStmt *stmt)
 		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
 						 zdm_sql_action(&conflict->ddl, lfirst(lc)));
 	}
+	claims_check_owner(pending);
 	part = claims_line_up(conflict, pending, pending->phase,
 						  psprintf("ALTER INDEX %s %s",
 								   quote_qualified_identifier(nspname, stmt->relation->relname),
@@ -100,6 +101,7 @@ rename_constraint(ZdmConflict *conflict, Oid relid, const RenameStmt *stmt)
 	}
 	if (pending == NULL)
 		return;
+	claims_check_owner(pending);
 	part = claims_line_up(conflict, pending, pending->phase,
 						  psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
 								   quote_identifier(stmt->subname), quote_identifier(stmt->newname)));
@@ -122,6 +124,7 @@ rename_index(ZdmConflict *conflict, const RenameStmt *stmt)
 		return;
 	(void) claims_check_new_relation(conflict, nspname, stmt->newname, false);
 	pending = claims_on_relation(conflict, nspname, stmt->relation->relname, &is_made);
+	claims_check_owner(pending);
 	part = claims_line_up(conflict, pending, pending->phase,
 						  psprintf("ALTER INDEX %s RENAME TO %s",
 								   quote_qualified_identifier(nspname, stmt->relation->relname),

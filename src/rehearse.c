@@ -220,9 +220,9 @@ note_reference(Rehearsal *rehearsal, Constraint *con)
 
 /* The columns of the primary key of a table */
 static List *
-primary_key(const Rehearsal *rehearsal, Oid relid)
+primary_key(const ZdmDdl *ddl, Oid relid)
 {
-	ZdmDdl		scratch = *rehearsal->ddl;
+	ZdmDdl		scratch = *ddl;
 	ZdmRel	   *rel = ddl_rel_by_oid(&scratch, relid);
 	List	   *result = NIL;
 	ListCell   *lc;
@@ -241,8 +241,8 @@ primary_key(const Rehearsal *rehearsal, Oid relid)
  * As checkFkeyPermissions(): the copies, on which the statement has run, are
  * the user's own.
  */
-static void
-check_reference_rights(const Rehearsal *rehearsal, const Constraint *con)
+void
+rehearse_check_reference(const ZdmDdl *ddl, const Constraint *con)
 {
 	Oid			target;
 	List	   *attnums = NIL;
@@ -256,7 +256,7 @@ check_reference_rights(const Rehearsal *rehearsal, const Constraint *con)
 	foreach(lc, con->pk_attrs)
 		attnums = lappend_int(attnums, get_attnum(target, strVal(lfirst(lc))));
 	if (attnums == NIL)
-		attnums = primary_key(rehearsal, target);
+		attnums = primary_key(ddl, target);
 	foreach(lc, attnums)
 	{
 		AclResult	result = pg_attribute_aclcheck(target, lfirst_int(lc), GetUserId(),
@@ -482,10 +482,10 @@ rehearse_alter_table(Rehearsal *rehearsal)
 		ListCell   *lc2;
 
 		if (cmd->subtype == AT_AddConstraint)
-			check_reference_rights(rehearsal, castNode(Constraint, cmd->def));
+			rehearse_check_reference(rehearsal->ddl, castNode(Constraint, cmd->def));
 		foreach(lc2, cmd->subtype == AT_AddColumn ?
 				castNode(ColumnDef, cmd->def)->constraints : NIL)
-			check_reference_rights(rehearsal, lfirst(lc2));
+			rehearse_check_reference(rehearsal->ddl, lfirst(lc2));
 	}
 }
 

@@ -14,6 +14,7 @@
 
 /* rehearse.c */
 extern void rehearse_check_owner(Oid relid);
+extern void rehearse_check_reference(const ZdmDdl *ddl, const Constraint *con);
 
 /* rehearse_drop.c; targets are ObjectAddress, of what is to be dropped */
 extern void rehearse_check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior);
