@@ -38,25 +38,39 @@ typedef struct Alter
 	const char *relname;
 } Alter;
 
-/* When would the command, as a statement of its own, run? */
-static ZdmPhase
-phase_by_verdict(char *sql)
+/* What a command does, as a statement of its own */
+static void
+analyze(ZdmDdl *ddl, char *sql)
 {
-	ZdmDdl		ddl = {0};
+	memset(ddl, 0, sizeof(ZdmDdl));
+	ddl->stmt = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt;
+	ddl->sql = ddl->query = sql;
+	ddl->xact = transaction_state();
+	ddl->small_table = (int64) zdm_guc_small_table * 1024;
+	ddl->in_block = true;
+	ddl_analyze(ddl);
+}
+
+static ZdmVerdict
+verdict_on(ZdmDdl *ddl)
+{
 	ZdmPolicy	policy = {0};
 	ZdmPlan    *plan;
 	struct ZdmDeferral *deferral;
 
-	ddl.stmt = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt;
-	ddl.sql = ddl.query = sql;
-	ddl.xact = transaction_state();
-	ddl.small_table = (int64) zdm_guc_small_table * 1024;
-	ddl.in_block = true;
-	ddl_analyze(&ddl);
-	ddl.hazards = rights_filter(&ddl);
+	ddl->hazards = rights_filter(ddl);
 	guard_policy(&policy);
-	return zdm_strictest(zdm_judge(&policy, &ddl, &plan, &deferral)) == ZDM_VERDICT_DEFER ?
-		ZDM_PHASE_CONTRACT : ZDM_PHASE_MIGRATE;
+	return zdm_strictest(zdm_judge(&policy, ddl, &plan, &deferral));
+}
+
+/* When would it run? */
+static ZdmPhase
+phase_by_verdict(char *sql)
+{
+	ZdmDdl		ddl;
+
+	analyze(&ddl, sql);
+	return verdict_on(&ddl) == ZDM_VERDICT_DEFER ? ZDM_PHASE_CONTRACT : ZDM_PHASE_MIGRATE;
 }
 
 static char *
@@ -521,6 +535,18 @@ meet_default(const Alter *alter, AlterTableCmd *cmd)
 	return true;
 }
 
+/* A type that holds the same values: what is queued can be made of it as well. */
+static bool
+is_metadata_only(const Alter *alter, AlterTableCmd *cmd)
+{
+	ZdmDdl		ddl;
+
+	analyze(&ddl, psprintf("%s %s", head_of(alter),
+						   zdm_sql_action(&alter->conflict->ddl, (Node *) cmd)));
+	return ddl.undefined == NULL && !ddl.rewrites && !ddl.scans &&
+		verdict_on(&ddl) <= ZDM_VERDICT_WARN;
+}
+
 /* What is said of a queued index or constraint waits for it. */
 static bool
 meet_use(const Alter *alter, AlterTableCmd *cmd, const char *kind, const char *name,
@@ -561,6 +587,9 @@ meet_command(const Alter *alter, AlterTableCmd *cmd)
 		case AT_ColumnDefault:
 			return meet_default(alter, cmd);
 		case AT_AlterColumnType:
+			if (is_metadata_only(alter, cmd))
+				return true;
+			/* fall through */
 		case AT_AddIdentity:
 		case AT_SetIdentity:
 		case AT_DropIdentity:
