@@ -17,13 +17,16 @@
 #   refused   the SQLSTATE with which the migration is refused; nothing else is
 #             looked at but that old clients do not notice
 #   in_the_way  what zdm_end_window() has to say (a regular expression) before
-#   clear     is run, SQL that takes the rows out of its way
+#   clear     SQL that takes rows out of its way
 #   loses, restore  likewise for zdm_abort_window()
 #   true      an expression that holds at the end of the window
 #   block     the migration makes sense only in a transaction block
 #
-# A variant is end or abort, in a transaction block or autocommit, with a client
-# that keeps a transaction open across the migration (and the end) or without.
+# A run is a case with an ending (plain: only the migration, without zdm or
+# clients; end; abort), block (the migration is sent in a transaction block),
+# rogues (a client keeps a transaction open across the migration, another one
+# across the ending), unguarded (the migration is sent without zdm, though there
+# are clients).
 
 package ZdmPromises;
 
@@ -36,9 +39,9 @@ use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Storable ();
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 use ZdmCatalog qw(catalog_functions differences);
-our @EXPORT_OK = qw(start_node run_all);
+our @EXPORT_OK = qw(start_node run_all $bound);
 
 # Longest wait for a lock of a client's statement that is borne, in milliseconds:
 # far above zdm.lock_timeout, far below the life of an open transaction.
@@ -69,7 +72,7 @@ INSERT INTO load.beat SELECT i, 0 FROM generate_series(1, 9) i;
 -- holds no snapshot for long, which would keep indexes from being built.
 CREATE PROCEDURE load.wait(clients int[], seconds int) LANGUAGE plpgsql AS $$
 DECLARE
-	wanted jsonb := (SELECT jsonb_object_agg(client, n + 4) FROM load.beat WHERE client = ANY (clients));
+	wanted jsonb := (SELECT jsonb_object_agg(client, n + 3) FROM load.beat WHERE client = ANY (clients));
 	give_up timestamptz := clock_timestamp() + make_interval(secs => seconds);
 	connected timestamptz := clock_timestamp() + interval '10 s';
 BEGIN
@@ -82,6 +85,22 @@ BEGIN
 		END IF;
 		COMMIT;
 		PERFORM pg_sleep(0.1);
+		COMMIT;
+	END LOOP;
+END $$;
+CREATE PROCEDURE load.until(query text, seconds int) LANGUAGE plpgsql AS $$
+DECLARE
+	give_up timestamptz := clock_timestamp() + make_interval(secs => seconds);
+	so boolean;
+BEGIN
+	LOOP
+		EXECUTE query INTO so;
+		EXIT WHEN so;
+		IF clock_timestamp() > give_up THEN
+			RAISE EXCEPTION 'waited in vain';
+		END IF;
+		COMMIT;
+		PERFORM pg_sleep(0.05);
 		COMMIT;
 	END LOOP;
 END $$;
@@ -202,11 +221,8 @@ sub wait_for
 {
 	my ($run, $what, $query) = @_;
 
-	for (my $end = time + $give_up; time < $end; sleep(0.05))
-	{
-		return if must($run, $what, $query, 'postgres') eq 't';
-	}
-	die "waited in vain: $what\n";
+	must($run, $what, "CALL load.until(\$\$$query\$\$, $give_up)", 'postgres');
+	return;
 }
 
 # Start a pgbench: version is old or new, mode simple or prepared.
@@ -222,7 +238,7 @@ sub start_client
 	local $ENV{PGAPPNAME} = "${version}_$mode";
 	$client->{run} = IPC::Run::start(
 		[
-			'pgbench', '--no-vacuum', '--client=1', "--protocol=$mode", '--rate=10', '--time=3600', "--file=$file",
+			'pgbench', '--no-vacuum', '--client=1', "--protocol=$mode", '--rate=7', '--time=3600', "--file=$file",
 			$run->{node}->connstr($run->{database}) . ' user=app'
 		],
 		'>&', \$client->{output});
@@ -295,7 +311,7 @@ sub start_rogue
 		],
 		'>&', \$run->{rogue_output});
 	wait_for($run, 'the open transaction is there',
-		"SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = '${version}_rogue' AND state = 'idle in transaction' AND clock_timestamp() - state_change > '0.2 s'");
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = '${version}_rogue' AND state = 'idle in transaction' AND clock_timestamp() - state_change > '0.1 s'");
 	return;
 }
 
@@ -359,6 +375,11 @@ sub check
 	return;
 }
 
+sub as_deployer_unguarded
+{
+	return "SET zdm.mode = off;\nSET ROLE deployer;\nSET search_path = app, elsewhere, public;\n";
+}
+
 sub make_database
 {
 	my ($run) = @_;
@@ -366,7 +387,7 @@ sub make_database
 	my %other = (%$run, database => 'postgres');
 
 	must(\%other, 'CREATE DATABASE', "CREATE DATABASE $run->{database} TEMPLATE promises", 'postgres');
-	must($run, 'fixture', "SET zdm.mode = off;\nSET ROLE deployer;\nSET search_path = app, elsewhere, public;\n$case->{fixture}", 'postgres')
+	must($run, 'fixture', as_deployer_unguarded() . $case->{fixture}, 'postgres')
 	  if $case->{fixture};
 	return;
 }
@@ -402,7 +423,7 @@ sub run_plain
 	if (!$run->{case}{refused})
 	{
 		must($run, 'the migration without zdm',
-			"SET zdm.mode = off;\nSET ROLE deployer;\nSET search_path = app, elsewhere, public;\n" . migration($run, 1), 'postgres');
+			as_deployer_unguarded() . migration($run, 1), 'postgres');
 		$after->{catalog} = described($run);
 		$after->{dump} = dumped($run);
 	}
@@ -423,8 +444,8 @@ sub end_by
 
 		complain($run, "$call() should have said \"$reason\", but: $messages")
 		  if $ok || $messages !~ /ZDM03/ || $messages !~ /$reason/;
-		must($run, 'mending', $mend);
 	}
+	must($run, 'mending', $mend) if $mend;
 	start_rogue($run, $stays);
 	must($run, $call, "SELECT $call('w')");
 	return;
@@ -480,7 +501,15 @@ sub run_deployment
 	start_rogue($run, 'old');
 	return run_refused($run) if $case->{refused};
 
-	must($run, 'the migration', migration($run));
+	if ($run->{unguarded})
+	{
+		must($run, 'the migration', as_deployer_unguarded() . migration($run, 1), 'postgres');
+		finish_rogue($run);
+	}
+	else
+	{
+		must($run, 'the migration', migration($run));
+	}
 	let_work($run, 'after the migration', 'old');
 	wait_for_queue($run);
 	finish_rogue($run);

@@ -19,7 +19,8 @@ use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use ZdmPromises qw(start_node run_all);
+use ZdmCatalog qw(differences);
+use ZdmPromises qw(start_node run_all $bound);
 
 # What a version does with a table that has the columns of "item".
 sub uses
@@ -188,12 +189,14 @@ my @cases = (
 	},
 	{
 		name => 'reindex',
+		same => 1,
 		ddl => [ 'REINDEX INDEX item_label', 'REINDEX TABLE item' ],
 		old => $item,
 		new => $item,
 	},
 	{
 		name => 'refresh',
+		same => 1,
 		fixture => 'CREATE MATERIALIZED VIEW summary AS SELECT id, label FROM item; CREATE UNIQUE INDEX ON summary (id);',
 		ddl => ['REFRESH MATERIALIZED VIEW summary'],
 		old => [ @$item, 'SELECT label FROM summary WHERE id = :k' ],
@@ -209,7 +212,7 @@ my @cases = (
 	},
 	{
 		name => 'attach_partition',
-		endings => ['end'],
+		block => 1,
 		fixture => 'CREATE TABLE event_3 (id bigint NOT NULL, ref int, note text); INSERT INTO event_3 SELECT 3000000 + i, i FROM generate_series(1, 200) i;',
 		ddl => ['ALTER TABLE event ATTACH PARTITION event_3 FOR VALUES FROM (3000000) TO (4000000)'],
 		old => [ @$event, 'UPDATE event_3 SET ref = ref + 1 WHERE id = 3000000 + :k' ],
@@ -356,6 +359,15 @@ my @cases = (
 		new => uses('item', @without_label),
 	},
 	{
+		name => 'drop_column_with_constraints',
+		fixture => 'ALTER TABLE item ADD FOREIGN KEY (ref) REFERENCES parent, ALTER COLUMN ref SET NOT NULL, ADD CHECK (ref > 0)',
+		ddl => ['ALTER TABLE item DROP COLUMN ref'],
+		old => $item,
+		new => uses('item', map { $_ => $all{$_} } grep { $_ ne 'ref' } keys %all),
+		loses => 'NULL',
+		restore => 'UPDATE item SET ref = 1 WHERE ref IS NULL',
+	},
+	{
 		name => 'drop_default',
 		ddl => ['ALTER TABLE item ALTER COLUMN kind DROP DEFAULT'],
 		old => uses('item', @without_kind),
@@ -387,6 +399,15 @@ my @cases = (
 		restore => "UPDATE item SET note = NULL, state = 1, code = coalesce(code, '')",
 	},
 
+	{
+		name => 'domain_check',
+		fixture => q{CREATE DOMAIN short AS text; CREATE TABLE tag (id bigint PRIMARY KEY, t short); INSERT INTO tag VALUES (1, 'a');
+			RESET ROLE; DO $$ BEGIN EXECUTE format('ALTER ROLE deployer IN DATABASE %I SET zdm.small_table = ''1MB''', current_database()); END $$},
+		ddl => [q{ALTER DOMAIN short ADD CONSTRAINT short_length CHECK (length(value) < 10)}],
+		old => [q{INSERT INTO tag VALUES (:id, 'more than ten characters')}],
+		new => [q{INSERT INTO tag VALUES (:id, 'few')}],
+		clear => q{UPDATE tag SET t = 'few' WHERE length(t) >= 10},
+	},
 
 	# Names
 	{
@@ -401,6 +422,20 @@ my @cases = (
 		ddl => ['ALTER TABLE item SET SCHEMA elsewhere'],
 		old => uses('app.item', %all),
 		new => uses('elsewhere.item', %all),
+	},
+	{
+		name => 'rename_and_go_on',
+		ddl => [
+			'ALTER TABLE item RENAME TO product',
+			'ALTER TABLE product ADD COLUMN sku text',
+			'CREATE INDEX product_sku ON product (sku)',
+			'CREATE TABLE sale (id bigint PRIMARY KEY, product bigint REFERENCES product)',
+			'CREATE VIEW skus AS SELECT id, sku FROM product' ],
+		block => 1,
+		old => $item,
+		new => [ @{ uses('product', %all, sku => "'s'") }[ 0 .. 7 ], 'SELECT id, sku FROM skus WHERE id = :k', 'INSERT INTO sale VALUES (:id, :id)' ],
+		loses => 'sale',
+		restore => 'TRUNCATE sale; UPDATE item SET sku = NULL',
 	},
 
 	# Whole objects
@@ -463,10 +498,10 @@ my @cases = (
 	},
 	{
 		name => 'replace_view',
-		endings => ['end'],
 		fixture => 'CREATE VIEW listing AS SELECT id, label FROM item',
 		ddl => [ 'DROP VIEW listing', 'CREATE VIEW listing AS SELECT id, label, kind FROM item' ],
 		block => 1,
+		endings => ['end'],
 		old => [ @$item, 'SELECT id, label FROM listing WHERE id = :k' ],
 		new => [ @$item, 'SELECT kind FROM listing WHERE id = :k' ],
 	},
@@ -480,12 +515,11 @@ my @cases = (
 	},
 	{
 		name => 'create_or_replace',
-		endings => ['end'],
 		fixture => 'CREATE VIEW listing AS SELECT id, label FROM item; CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS $$ SELECT 2 * $1 $$',
-		ddl => [ 'CREATE OR REPLACE VIEW listing AS SELECT id, label, kind FROM item', 'CREATE OR REPLACE FUNCTION twice(int) RETURNS int LANGUAGE sql AS $$ SELECT $1 + $1 $$',
+		ddl => [ 'CREATE OR REPLACE VIEW listing AS SELECT id, upper(label) AS label FROM item', 'CREATE OR REPLACE FUNCTION twice(int) RETURNS int LANGUAGE sql AS $$ SELECT $1 + $1 $$',
 			'CREATE OR REPLACE VIEW twins AS SELECT id, twice(amount) AS t FROM item' ],
 		old => [ @$item, 'SELECT id, label FROM listing WHERE id = :k', 'SELECT twice(:k::int)' ],
-		new => [ @$item, 'SELECT kind FROM listing WHERE id = :k', 'SELECT t FROM twins WHERE id = :k' ],
+		new => [ @$item, 'SELECT label FROM listing WHERE id = :k', 'SELECT t FROM twins WHERE id = :k' ],
 	},
 	{
 		name => 'create_trigger',
@@ -559,7 +593,22 @@ my @results = run_all($node, $at_once, @plain);
 foreach my $i (0 .. $#plain)
 {
 	is(join("\n", @{ $results[$i]{complaints} }), '', "$cases[$i]{name}: runs without zdm");
+	ok($cases[$i]{refused} || $cases[$i]{same} || differences($results[$i]{before}{catalog}, $results[$i]{after}{catalog}),
+		"$cases[$i]{name}: changes the catalog");
 	$plain{ $cases[$i]{name} } = $results[$i];
+}
+
+# The harness sees errors, stalls and differences.
+my @unguarded = map { { case => $_, plain => $plain{ $_->{name} }, database => "$_->{name}_unguarded", ending => 'end', block => 1, rogues => 1, unguarded => 1 } }
+  grep { $_->{name} =~ /^(add|drop)_optional$/ } @cases;
+@results = run_all($node, $at_once, @unguarded);
+foreach my $i (0 .. $#unguarded)
+{
+	my $complaints = join("\n", @{ $results[$i]{complaints} });
+
+	cmp_ok($results[$i]{longest}, '>', $bound, "$unguarded[$i]{database}: a client waits for the open transaction");
+	like($complaints, qr/a client met ERROR/, "$unguarded[$i]{database}: a client meets an error")
+	  if $unguarded[$i]{case}{name} eq 'drop_optional';
 }
 
 sub run_of
