@@ -7,6 +7,8 @@ SET search_path = defer_undo, public;
 \pset tuples_only on
 \set VERBOSITY terse
 
+CREATE ROLE regress_undo_app;
+CREATE ROLE regress_undo_group;
 CREATE TABLE u (id int PRIMARY KEY);
 CREATE TYPE mood AS ENUM ('a', 'b');
 CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL DEFAULT 5 CONSTRAINT positive CHECK (a > 0),
@@ -19,6 +21,9 @@ ALTER TABLE t ENABLE ALWAYS TRIGGER always;
 CREATE FUNCTION f(a int, OUT b mood) LANGUAGE sql AS $$ SELECT 'a'::defer_undo.mood $$;
 CREATE VIEW v WITH (security_barrier) AS SELECT a, "M" FROM t WHERE "M" = 'a';
 CREATE VIEW wider AS SELECT a FROM t;
+COMMENT ON TABLE t IS 'it''s old';
+COMMENT ON FUNCTION f(int) IS 'old';
+GRANT SELECT ON u TO regress_undo_app;
 
 CREATE FUNCTION catalog() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', 'column', attrelid::regclass, attname, format_type(atttypid, atttypmod),
@@ -37,6 +42,18 @@ CREATE FUNCTION catalog() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', 'relation', oid::regclass, reloptions, regexp_replace(pg_get_viewdef(oid), 't\.', '', 'g'))
 	FROM pg_class WHERE relnamespace = 'defer_undo'::regnamespace AND relkind IN ('r', 'v') AND relname NOT IN ('before', 'found')
 	UNION ALL
+	SELECT concat_ws(' ', 'comment', (pg_identify_object(classoid, objoid, objsubid)).identity, description)
+	FROM pg_description WHERE classoid IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_constraint'::regclass)
+		AND (pg_identify_object(classoid, objoid, objsubid)).identity LIKE '%defer_undo.%'
+	UNION ALL
+	SELECT concat_ws(' ', 'right', table_name, privilege_type) FROM information_schema.role_table_grants
+	WHERE grantee = 'regress_undo_app'
+	UNION ALL
+	SELECT concat_ws(' ', 'right', table_name, column_name, privilege_type) FROM information_schema.role_column_grants
+	WHERE grantee = 'regress_undo_app'
+	UNION ALL
+	SELECT 'member ' || pg_has_role('regress_undo_app', 'regress_undo_group', 'member')
+	UNION ALL
 	SELECT concat_ws(' ', 'trigger', tgname, tgenabled)
 	FROM pg_trigger WHERE tgrelid = 't'::regclass AND NOT tgisinternal $$;
 CREATE TABLE found (query text);
@@ -51,13 +68,21 @@ ALTER TABLE t RESET (fillfactor);
 ALTER TABLE t DISABLE TRIGGER always, DISABLE TRIGGER plain;
 CREATE OR REPLACE FUNCTION f(a int, OUT b mood) LANGUAGE sql AS $$ SELECT 'b'::defer_undo.mood $$;
 CREATE OR REPLACE VIEW v AS SELECT a, "M" FROM t;
+COMMENT ON TABLE t IS 'new';
+COMMENT ON COLUMN t.a IS 'is new';
+COMMENT ON CONSTRAINT t_pkey ON t IS 'new';
+COMMENT ON FUNCTION f(int) IS NULL;
+GRANT SELECT, UPDATE ON t TO regress_undo_app WITH GRANT OPTION;
+GRANT INSERT (id) ON u TO "regress_undo_app";
+GRANT regress_undo_group TO regress_undo_app;
 -- beside what waits
 ALTER TABLE t DROP COLUMN old, ALTER a SET DEFAULT 8, ADD COLUMN z int;
 -- of what is new nothing but the thing itself is taken back
 CREATE TABLE fresh (a int);
 ALTER TABLE fresh ALTER a SET DEFAULT 1;
 ALTER TABLE t ALTER z SET DEFAULT 1;
--- what cannot be: a view keeps its columns
+-- what cannot be: a view keeps its columns, and who had one right may have had another
+GRANT SELECT, DELETE ON u TO regress_undo_app;
 CREATE OR REPLACE VIEW wider AS SELECT a, b FROM t;
 COMMIT;
 SELECT p.sql, regexp_replace(split_part(split_part(p.undo_sql, E'\n', 1), ' AS ', 1),
@@ -92,3 +117,5 @@ ALTER TABLE t DROP CONSTRAINT positive;
 SELECT count(*) = :steps AS nothing_is_noted FROM zdm.step;
 SELECT zdm_end_window('defer_undo');
 DROP SCHEMA defer_undo CASCADE;
+DROP ROLE regress_undo_app;
+DROP ROLE regress_undo_group;

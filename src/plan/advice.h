@@ -48,6 +48,7 @@ extern char *zdm_sql_parenthesis(const char *action, const char *keyword);
 extern char *zdm_sql_skip(const char *sql, int count);
 extern List *zdm_sql_index_keys(const char *definition);
 extern char *zdm_sql_condition(const char *sql);
+extern char *zdm_sql_until(const char *sql, const char *keyword);
 
 /* constraint_advice.c: statements that other advice needs too, each with "; " */
 extern char *zdm_constraint_name(const ZdmRel *rel, const char *column, const char *label);

@@ -425,3 +425,20 @@ zdm_sql_condition(const char *sql)
 	scan_end(&scan);
 	return result;
 }
+
+/* What stands before the last such keyword; NULL if there is none. */
+char *
+zdm_sql_until(const char *sql, const char *keyword)
+{
+	ZdmScan		scan;
+	int			end = -1;
+
+	scan_begin(&scan, sql);
+	for (; scan.token != 0; scan_next(&scan))
+	{
+		if (scan_at_keyword(&scan, keyword))
+			end = scan.prev_end;
+	}
+	scan_end(&scan);
+	return end >= 0 ? pnstrdup(sql, end) : NULL;
+}

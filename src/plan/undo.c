@@ -18,14 +18,18 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_trigger.h"
+#include "commands/comment.h"
 #include "commands/defrem.h"
 #include "commands/trigger.h"
 #include "ddl/catalog_scan.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/analyze.h"
 #include "plan/advice.h"
+#include "plan/qualify.h"
 #include "plan/undo.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -374,6 +378,119 @@ undo_replace_part(const ZdmDdl *ddl, const RangeVar *rv, ObjectType type, const 
 	return zdm_sql_insert_after(definition_of(function, part), "create", "OR REPLACE");
 }
 
+/* Roles for SQL */
+static char *
+roles_text(List *roles)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, roles)
+	{
+		const RoleSpec *role = lfirst_node(RoleSpec, lc);
+
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 role->roletype == ROLESPEC_PUBLIC ? "PUBLIC" :
+						 quote_identifier(GetUserNameFromId(get_rolespec_oid(role, false), false)));
+	}
+	return buf.data;
+}
+
+/* REVOKE of what a GRANT names before its TO */
+static char *
+revoke_text(const ZdmDdl *ddl, List *roles)
+{
+	char	   *rights = zdm_sql_until(zdm_sql_qualify(ddl), "to");
+
+	return rights ? psprintf("REVOKE %s FROM %s", zdm_sql_skip(rights, 1), roles_text(roles)) : NULL;
+}
+
+static char *
+undo_grant(const ZdmDdl *ddl, const GrantStmt *stmt)
+{
+	ZdmDdl		scratch = *ddl;
+
+	if (!stmt->is_grant || !ddl_grant_is_new(&scratch, stmt))
+		return NULL;
+	return revoke_text(ddl, stmt->grantees);
+}
+
+static char *
+undo_grant_role(const ZdmDdl *ddl, const GrantRoleStmt *stmt)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, stmt->is_grant ? stmt->granted_roles : NIL)
+	{
+		Oid			granted = get_role_oid(((AccessPriv *) lfirst(lc))->priv_name, true);
+
+		foreach(lc2, stmt->grantee_roles)
+		{
+			Oid			member = get_rolespec_oid(lfirst_node(RoleSpec, lc2), true);
+
+			if (!OidIsValid(granted) || !OidIsValid(member) ||
+				is_member_of_role_nosuper(member, granted))
+				return NULL;	/* perhaps with another right */
+		}
+	}
+	return stmt->is_grant ? revoke_text(ddl, stmt->grantee_roles) : NULL;
+}
+
+/* What a COMMENT is on; false if it is shared by all databases, or not there */
+static bool
+commented_object(const ZdmDdl *ddl, const CommentStmt *stmt, ObjectAddress *address)
+{
+	ZdmDdl		scratch = *ddl;
+	List	   *names;
+	ZdmRel	   *rel;
+
+	switch (stmt->objtype)
+	{
+		case OBJECT_DATABASE:
+		case OBJECT_ROLE:
+		case OBJECT_TABLESPACE:
+			return false;
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_INDEX:
+		case OBJECT_SEQUENCE:
+		case OBJECT_FOREIGN_TABLE:
+			rel = ddl_rel_by_names(&scratch, castNode(List, stmt->object), true);
+			if (rel == NULL || rel->is_exempt || !OidIsValid(rel->relid))
+				return false;
+			ObjectAddressSet(*address, RelationRelationId, rel->relid);
+			return true;
+		case OBJECT_COLUMN:
+			names = castNode(List, stmt->object);
+			rel = ddl_rel_by_names(&scratch, list_truncate(list_copy(names), list_length(names) - 1),
+								   true);
+			if (rel == NULL || rel->is_exempt || !OidIsValid(rel->relid))
+				return false;
+			ObjectAddressSubSet(*address, RelationRelationId, rel->relid,
+								get_attnum(rel->relid, strVal(llast(names))));
+			return address->objectSubId > 0;
+		default:
+			return ddl_object(&scratch, stmt->objtype, stmt->object, true, address) &&
+				!ddl_object_is_exempt(address);
+	}
+}
+
+static char *
+undo_comment(const ZdmDdl *ddl, const CommentStmt *stmt)
+{
+	ObjectAddress address;
+	char	   *object = zdm_sql_until(ddl->sql, "is");
+	char	   *comment;
+
+	if (object == NULL || !commented_object(ddl, stmt, &address))
+		return NULL;
+	comment = GetComment(address.objectId, address.classId, address.objectSubId);
+	return psprintf("%s IS %s", object, comment ? quote_literal_cstr(comment) : "NULL");
+}
+
 char *
 zdm_undo_statement(const ZdmDdl *ddl)
 {
@@ -385,6 +502,12 @@ zdm_undo_statement(const ZdmDdl *ddl)
 			return undo_replace_view(ddl, (const ViewStmt *) ddl->stmt);
 		case T_CreateFunctionStmt:
 			return undo_replace_function(ddl, (const CreateFunctionStmt *) ddl->stmt);
+		case T_GrantStmt:
+			return undo_grant(ddl, (const GrantStmt *) ddl->stmt);
+		case T_GrantRoleStmt:
+			return undo_grant_role(ddl, (const GrantRoleStmt *) ddl->stmt);
+		case T_CommentStmt:
+			return undo_comment(ddl, (const CommentStmt *) ddl->stmt);
 		case T_CreateTrigStmt:
 			return undo_replace_part(ddl, ((const CreateTrigStmt *) ddl->stmt)->relation,
 									 OBJECT_TRIGGER, ((const CreateTrigStmt *) ddl->stmt)->trigname,
