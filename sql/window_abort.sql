@@ -9,8 +9,11 @@ INSERT INTO customer SELECT g, 'company ' || g, 'plan ' || g FROM generate_serie
 CREATE TYPE address AS (street text, town text);
 CREATE TYPE tariff AS ENUM ('free', 'basic');
 CREATE SEQUENCE counter;
+-- from 18 on NOT NULL is a constraint with a name
+CREATE FUNCTION public.window_abort_plain(sql text) RETURNS text LANGUAGE sql
+	AS $$SELECT regexp_replace(sql, 'ADD CONSTRAINT \w+_not_null NOT NULL (\w+)', 'ALTER COLUMN \1 SET NOT NULL', 'g')$$;
 CREATE VIEW steps AS
-	SELECT phase, state, is_undo, sql, undo_sql FROM zdm.step WHERE deferred
+	SELECT phase, state, is_undo, sql, public.window_abort_plain(undo_sql) AS undo_sql FROM zdm.step WHERE deferred
 	AND window_id = (SELECT max(id) FROM zdm.window) ORDER BY id;
 -- all that is in the schema, by name
 CREATE VIEW public.window_abort_schema AS
@@ -48,7 +51,7 @@ BEGIN
 	RAISE WARNING 'no error';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RAISE WARNING USING MESSAGE = SQLSTATE || ' ' || SQLERRM, DETAIL = regexp_replace(detail, '[Ss]tep \d+', 'step N', 'g'), HINT = hint;
+	RAISE WARNING USING MESSAGE = SQLSTATE || ' ' || SQLERRM, DETAIL = public.window_abort_plain(regexp_replace(detail, '[Ss]tep \d+', 'step N', 'g')), HINT = hint;
 END $$;
 SELECT * FROM window_abort_differences;
 
@@ -224,3 +227,4 @@ DROP VIEW public.window_abort_differences, public.window_abort_schema;
 DROP SCHEMA window_abort CASCADE;
 DROP TABLE public.window_abort_before;
 DROP PROCEDURE public.window_abort_try;
+DROP FUNCTION public.window_abort_plain;

@@ -89,10 +89,9 @@ SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 'customer
 -- later parts of the statement go with it, what is done stays and is told
 SET client_min_messages = notice;
 ALTER TABLE customer DROP COLUMN name;
-DO $$
-BEGIN
-	PERFORM zdm_cancel(step('%DROP COLUMN name'));
-END $$;
+\set VERBOSITY terse
+SELECT zdm_cancel(step('%DROP COLUMN name'));
+\set VERBOSITY default
 SET client_min_messages = warning;
 SELECT * FROM steps WHERE sql LIKE '%name%' AND phase <> 'migrate';
 INSERT INTO zdm.statement SELECT 1, window_id, now(), role, session_role, application, command, decision, rules, sql
