@@ -145,6 +145,30 @@ not_null_constraint(Oid relid, AttrNumber attnum)
 	return result;
 }
 
+/* Is the action on a column that has been dropped meanwhile? */
+static bool
+column_is_gone(const AlterTableCmd *cmd, AttrNumber attnum)
+{
+	switch (cmd->subtype)
+	{
+		case AT_ColumnDefault:
+		case AT_DropNotNull:
+		case AT_SetNotNull:
+		case AT_SetStatistics:
+		case AT_SetOptions:
+		case AT_ResetOptions:
+		case AT_SetStorage:
+		case AT_SetCompression:
+		case AT_AddIdentity:
+		case AT_SetIdentity:
+		case AT_DropIdentity:
+		case AT_DropColumn:
+			return cmd->name != NULL && attnum == InvalidAttrNumber;
+		default:
+			return false;
+	}
+}
+
 static void
 look_through_action(Undo *undo, Oid relid, const AlterTableCmd *cmd)
 {
@@ -152,11 +176,11 @@ look_through_action(Undo *undo, Oid relid, const AlterTableCmd *cmd)
 	ObjectAddress object;
 	Oid			conoid;
 
+	if (column_is_gone(cmd, attnum))
+		return;
 	switch (cmd->subtype)
 	{
 		case AT_DropColumn:
-			if (attnum == InvalidAttrNumber)
-				return;
 			ObjectAddressSubSet(object, RelationRelationId, relid, attnum);
 			add_undo(undo, &object);
 			break;

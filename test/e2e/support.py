@@ -74,35 +74,40 @@ def decisions(decision, dbname="shop"):
 
 
 @functools.cache
-def make_shop_template():
-    """The database that each test gets a copy of."""
-    new_database("shop_template")
-    install_zdm("shop_template")
+def make_shop_template(name, customers, orders):
+    """A database that tests get copies of."""
+    new_database(name)
+    install_zdm(name)
     call_command("migrate", "shop", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute(f"""
             INSERT INTO shop_customer (company_name, plan, company_address, credit)
             SELECT 'Company ' || n, 'free', CASE WHEN n % 2 = 0 THEN n || ' Long Street, Springfield' END, n
-              FROM generate_series(1, {CUSTOMERS}) n""")
+              FROM generate_series(1, {customers}) n""")
         cursor.execute(f"""
             INSERT INTO shop_order (customer_id, number, note)
-            SELECT 1 + n % {CUSTOMERS}, n, 'leave it with the neighbours' FROM generate_series(1, {ORDERS}) n""")
+            SELECT 1 + n % {customers}, n, 'leave it with the neighbours' FROM generate_series(1, {orders}) n""")
         cursor.execute("ANALYZE shop_customer, shop_order")
 
 
 class ShopTestCase(unittest.TestCase):
     """Each test gets a shop of its own, with the old version's models, and migrates it."""
 
+    template, customers, orders = "shop_template", CUSTOMERS, ORDERS
+
     def setUp(self):
-        make_shop_template()
-        new_database("shop", template="shop_template")
+        make_shop_template(self.template, self.customers, self.orders)
+        self.open_shop()
         self.addCleanup(lambda: connection.close())
+
+    def open_shop(self):
+        new_database("shop", template=self.template)
         self.models = MigrationLoader(None).project_state(("shop", "0001_initial"))
 
-    def migrate(self, operation, atomic=True):
-        """Run one operation as `manage.py migrate` runs a migration file that holds it."""
+    def migrate(self, *operations, atomic=True):
+        """Run operations as `manage.py migrate` runs a migration file that holds them."""
         migration = Migration("next", "shop")
-        migration.operations = [operation]
+        migration.operations = list(operations)
         try:
             with connection.schema_editor(atomic=atomic) as editor:
                 self.models = migration.apply(self.models, editor)
@@ -125,7 +130,7 @@ class ShopTestCase(unittest.TestCase):
         """zdm refuses the operation for this rule and table, says so, and nothing is left of the migration."""
         before = self.shop_schema()
         with self.assertRaises(DatabaseError) as raised:
-            self.migrate(operation, atomic)
+            self.migrate(operation, atomic=atomic)
         error = raised.exception.__cause__
         self.assertEqual(error.sqlstate, "ZDM01", error)
         self.assertIn(f"Rule {rule}:", error.diag.message_detail)
@@ -138,7 +143,7 @@ class ShopTestCase(unittest.TestCase):
     def assert_runs(self, operation, atomic=True):
         """zdm lets the operation through and it changes the schema; the new version's models are returned."""
         before = self.shop_schema()
-        self.migrate(operation, atomic)
+        self.migrate(operation, atomic=atomic)
         self.assertNotEqual(self.shop_schema(), before)
         return self.models.apps
 
@@ -151,5 +156,5 @@ class ShopTestCase(unittest.TestCase):
         self.assertEqual(Customer.objects.get(company_name="Acme").company_address, "1 Short Street")
         self.assertEqual(Order.objects.select_related("customer").get(number=-1).customer.plan, "free")
         customer.delete()  # its order goes with it
-        self.assertEqual((Customer.objects.count(), Order.objects.count()), (CUSTOMERS, ORDERS))
+        self.assertEqual((Customer.objects.count(), Order.objects.count()), (self.customers, self.orders))
 
