@@ -18,8 +18,10 @@
 #include "hook.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
+#include "pgstat.h"
 #include "run/restart.h"
 #include "run/worker.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
@@ -30,6 +32,8 @@
 #include "utils/snapmgr.h"
 #include "window/queue.h"
 #include "window/stored_sql.h"
+
+#define OTHERS_POLL_MS	100
 
 /* One deferred step on its way. */
 typedef struct QueueRun
@@ -327,6 +331,7 @@ typedef struct QueueOutcome
 	char	   *first;			/* failure, for people */
 	int			sqlerrcode;		/* of it */
 	const char *denied_role;	/* whose steps this user must not run; or NULL */
+	bool		is_busy;		/* somebody else is running what is left */
 	MemoryContext context;		/* survives transactions */
 } QueueOutcome;
 
@@ -350,12 +355,13 @@ run_next(int64 window_id, const char *session_role, QueueOutcome *outcome)
 	MemoryContext oldcontext = CurrentMemoryContext;
 	QueueRun	run = {0};
 	const char *denied_role = NULL;
+	bool		is_busy;
 	bool		found;
 
 	run.context = AllocSetContextCreate(PortalContext, "zdm deferred step", ALLOCSET_SMALL_SIZES);
 	restart_commit();
 	restart_begin_step(run.context);
-	run.queued = queue_take(window_id, session_role, &denied_role);
+	run.queued = queue_take(window_id, session_role, &denied_role, &is_busy);
 	restart_commit();
 	if (run.queued != NULL)
 	{
@@ -366,6 +372,8 @@ run_next(int64 window_id, const char *session_role, QueueOutcome *outcome)
 	}
 	StartTransactionCommand();
 	MemoryContextSwitchTo(oldcontext);
+	if (outcome != NULL)
+		outcome->is_busy = is_busy;
 	if (outcome != NULL && denied_role != NULL)
 		outcome->denied_role = MemoryContextStrdup(outcome->context, denied_role);
 	found = run.queued != NULL;
@@ -397,11 +405,41 @@ report_outcome(const QueueOutcome *outcome)
 				 errhint("Call zdm_run() as that role, a member of it, or a superuser.")));
 }
 
+/*
+ * Wait for somebody else, who runs what comes before the rest, without a
+ * transaction; tell the first time.
+ */
+static void
+pause_outside(bool *told)
+{
+	if (!*told)
+		ereport(NOTICE,
+				(errmsg("waiting for another session that carries out a deferred step")));
+	*told = true;
+	restart_commit();
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, OTHERS_POLL_MS,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	StartTransactionCommand();
+}
+
+/* Who carried the last step out may not have come to it yet. */
+static void
+finish_last_windows(MemoryContext context)
+{
+	restart_commit();
+	restart_begin_step(context);
+	(void) queue_finish_windows();
+	restart_commit();
+	StartTransactionCommand();
+}
+
 void
 queue_run_all(int64 window_id)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	QueueOutcome outcome = {0};
+	bool		told = false;
 
 	outcome.context = AllocSetContextCreate(PortalContext, "zdm queue", ALLOCSET_SMALL_SIZES);
 	restart_commit();
@@ -409,8 +447,13 @@ queue_run_all(int64 window_id)
 	queue_want_now(window_id);
 	/* what has just been recovered can have been the last step of one */
 	(void) queue_finish_windows();
-	while (run_next(window_id, NULL, &outcome))
+	while (run_next(window_id, NULL, &outcome) || outcome.is_busy)
+	{
 		CHECK_FOR_INTERRUPTS();
+		if (outcome.is_busy)
+			pause_outside(&told);
+	}
+	finish_last_windows(outcome.context);
 	report_outcome(&outcome);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(outcome.context);

@@ -380,7 +380,7 @@ can_act_as(const char *role)
 }
 
 ZdmQueued *
-queue_take(int64 window_id, const char *session_role, const char **denied_role)
+queue_take(int64 window_id, const char *session_role, const char **denied_role, bool *is_busy)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ZdmQueued  *queued = NULL;
@@ -400,11 +400,14 @@ queue_take(int64 window_id, const char *session_role, const char **denied_role)
 		else
 			*denied_role = MemoryContextStrdup(context, role);
 	}
+	*is_busy = false;
 	for (uint64 i = 0; i < count && queued == NULL; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (ids[i] != 0)
-			queued = take_step(ids[i], context);
+		if (ids[i] == 0)
+			continue;
+		queued = take_step(ids[i], context);
+		*is_busy = queued == NULL;
 	}
 	ledger_end(&scope);
 	return queued;

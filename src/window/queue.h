@@ -53,9 +53,11 @@ extern List *queue_going(void);
  * step then (recover_lock() on its id), until queue_release().
  *
  * Without session_role steps are left out whose role the session's user cannot
- * become; *denied_role is that of one, or NULL.
+ * become; *denied_role is that of one, or NULL.  *is_busy if it is NULL only
+ * because somebody else is running what could run now.
  */
-extern ZdmQueued *queue_take(int64 window_id, const char *session_role, const char **denied_role);
+extern ZdmQueued *queue_take(int64 window_id, const char *session_role, const char **denied_role,
+							 bool *is_busy);
 extern void queue_release(const ZdmQueued *queued);
 
 /* What is tried again after a while is due now. */
