@@ -41,6 +41,23 @@ GRANT USAGE ON SCHEMA closed TO regress_errors_owner;
 GRANT TRUNCATE ON t TO regress_errors_other;
 GRANT USAGE ON SCHEMA defer_errors TO regress_errors_other;
 
+-- functions that tell, by what is not rolled back, when another calls them
+CREATE SEQUENCE closed.calls;
+GRANT USAGE ON SEQUENCE closed.calls TO PUBLIC;
+CREATE FUNCTION closed.spy(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	IF current_user <> 'regress_errors_owner' THEN
+		PERFORM nextval('closed.calls');
+	END IF;
+	RETURN $1;
+END $$;
+CREATE TABLE closed.watched (id int UNIQUE, a int DEFAULT closed.spy(1),
+	g int GENERATED ALWAYS AS (closed.spy(1)) STORED, CHECK (a >= closed.spy(1)));
+INSERT INTO closed.watched VALUES (1);
+CREATE INDEX ON closed.watched (closed.spy(1));
+CREATE UNIQUE INDEX ON closed.watched (a) WHERE a > closed.spy(0);
+ALTER TABLE closed.watched OWNER TO regress_errors_owner;
+
 -- what the statement fails with, without zdm or in the window; nothing stays
 CREATE FUNCTION error_of(statement text, mode text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -187,6 +204,14 @@ SET ROLE regress_errors_other;
 SELECT defer_errors.compare('ALTER TABLE t ALTER a SET NOT NULL');
 SELECT defer_errors.compare('DROP TABLE t CASCADE');
 RESET ROLE;
+
+-- nobody else's rights are lent to the functions of a table
+SELECT setval('closed.calls', 1, false);
+BEGIN;
+ALTER TABLE closed.watched ADD CONSTRAINT x UNIQUE (a);
+ALTER TABLE t ADD CONSTRAINT x FOREIGN KEY (a) REFERENCES closed.watched (id);
+SELECT is_called FROM closed.calls;
+ROLLBACK;
 
 -- it leaves nothing, and a transaction that can still be prepared
 \set VERBOSITY terse

@@ -52,7 +52,6 @@ typedef struct Rehearsal
 	List	   *tables;			/* ScratchTable */
 	bool		whole_row;		/* it names the table's row: that of the copy
 								 * is of another type */
-	bool		needs_keys;
 } Rehearsal;
 
 void
@@ -128,12 +127,12 @@ names_whole_row(Node *node, void *arg)
 }
 
 static void
-add_table(Rehearsal *rehearsal, RangeVar *place, bool keys)
+add_table(Rehearsal *rehearsal, RangeVar *place, bool is_referenced)
 {
 	ScratchTable *table = palloc(sizeof(ScratchTable));
 
 	table->place = place;
-	table->keys = keys;
+	table->keys = table->is_referenced = is_referenced;
 	rehearsal->tables = lappend(rehearsal->tables, table);
 }
 
@@ -401,7 +400,6 @@ prepare_command(Rehearsal *rehearsal, AlterTableCmd *cmd)
 			check_no_inherit(rehearsal, (const RangeVar *) cmd->def);
 			return false;
 		case AT_AlterColumnType:
-			rehearsal->needs_keys = true;
 			(void) names_whole_row(castNode(ColumnDef, cmd->def)->raw_default, rehearsal);
 			return true;
 		case AT_ColumnDefault:
@@ -473,7 +471,7 @@ rehearse_alter_table(Rehearsal *rehearsal)
 	{
 		stmt->cmds = runnable;
 		stmt->objtype = OBJECT_TABLE;
-		add_table(rehearsal, stmt->relation, rehearsal->needs_keys);
+		add_table(rehearsal, stmt->relation, false);
 		(void) scratch_run((Node *) stmt, rehearsal->ddl->query, rehearsal->tables);
 	}
 	foreach(lc, castNode(AlterTableStmt, rehearsal->ddl->stmt)->cmds)

@@ -17,18 +17,21 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
 #include "commands/event_trigger.h"
 #include "commands/tablecmds.h"
 #include "guc.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "parser/parser.h"
 #include "scratch.h"
 #include "tcop/dest.h"
@@ -40,7 +43,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
-#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 /* A copy, which several places of the statement may name */
 typedef struct Copy
@@ -48,6 +51,7 @@ typedef struct Copy
 	Oid			relid;			/* of the table itself */
 	const char *schema;
 	bool		keys;
+	bool		is_altered;		/* not only referenced */
 } Copy;
 
 /*
@@ -98,80 +102,138 @@ copy_view_command(const Copy *copy)
 	return buf.data;
 }
 
-/* CREATE TABLE of the copy */
+static char *
+name_of_table(const Copy *copy)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->relid)),
+									  get_rel_name(copy->relid));
+}
+
+static char *
+name_of_copy(const Copy *copy)
+{
+	return quote_qualified_identifier(copy->schema, get_rel_name(copy->relid));
+}
+
+/* CREATE TABLE of the copy; one that is only referenced is nothing but columns */
 static char *
 copy_command(const Copy *copy)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "CREATE %sTABLE %s (LIKE %s INCLUDING ALL EXCLUDING COMMENTS EXCLUDING STATISTICS%s)",
+	appendStringInfo(&buf, "CREATE %sTABLE %s (LIKE %s",
 					 get_rel_persistence(copy->relid) == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
-					 quote_qualified_identifier(copy->schema, get_rel_name(copy->relid)),
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->relid)),
-												get_rel_name(copy->relid)),
-					 copy->keys ? "" : " EXCLUDING INDEXES");
-	if (get_rel_relkind(copy->relid) == RELKIND_PARTITIONED_TABLE)
+					 name_of_copy(copy), name_of_table(copy));
+	if (copy->is_altered)
+		appendStringInfoString(&buf, " INCLUDING ALL EXCLUDING COMMENTS EXCLUDING STATISTICS EXCLUDING INDEXES");
+	appendStringInfoChar(&buf, ')');
+	if (copy->is_altered && get_rel_relkind(copy->relid) == RELKIND_PARTITIONED_TABLE)
 		appendStringInfo(&buf, " PARTITION BY %s",
 						 TextDatumGetCString(OidFunctionCall1(F_PG_GET_PARTKEYDEF,
 															  ObjectIdGetDatum(copy->relid))));
 	return buf.data;
 }
 
+static void
+run_command(const char *command)
+{
+	run_quietly(linitial_node(RawStmt, raw_parser(command, RAW_PARSE_DEFAULT))->stmt, command);
+}
+
+/* The columns of a key that a foreign key could reference, or NULL */
+static char *
+key_columns(Form_pg_index index, HeapTuple tuple, Oid relid)
+{
+	StringInfoData buf;
+
+	if (!index->indisunique || !index->indisvalid ||
+		!heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) ||
+		!heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+		return NULL;
+	initStringInfo(&buf);
+	for (int i = 0; i < index->indnkeyatts; i++)
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "",
+						 quote_identifier(get_attname(relid, index->indkey.values[i], false)));
+	return buf.data;
+}
+
 /*
- * The indexes of the copy have names chosen for it, which the statement may
- * want for its own.
+ * The keys of the table, under names that the statement cannot want for its
+ * own.  Nothing of them is computed: an expression would be somebody's code.
  */
 static void
-rename_indexes(Oid relid)
+copy_keys(const Copy *copy)
 {
-	Relation	rel = relation_open(relid, AccessExclusiveLock);
+	Relation	rel = relation_open(copy->relid, AccessShareLock);
 	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *lc;
 
 	relation_close(rel, NoLock);
 	foreach(lc, indexes)
 	{
-		RenameRelationInternal(lfirst_oid(lc), psprintf("zdm scratch %u", lfirst_oid(lc)),
-							   true, true);
-		CommandCounterIncrement();
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index;
+		char	   *columns;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		columns = key_columns(index, tuple, copy->relid);
+		if (columns != NULL)
+			run_command(psprintf("ALTER TABLE %s ADD CONSTRAINT \"zdm scratch %u\" %s (%s)%s",
+								 name_of_copy(copy), lfirst_oid(lc),
+								 index->indisprimary ? "PRIMARY KEY" : "UNIQUE", columns,
+								 index->indimmediate ? "" : " DEFERRABLE"));
+		ReleaseSysCache(tuple);
 	}
 }
 
-static void
-make_copy(const Copy *copy, Oid owner)
+static Oid
+owner_of(Oid relid)
 {
-	char	   *command = get_rel_relkind(copy->relid) == RELKIND_VIEW ?
-		copy_view_command(copy) : copy_command(copy);
-	RawStmt    *raw = linitial_node(RawStmt, raw_parser(command, RAW_PARSE_DEFAULT));
-	Oid			nspoid = NamespaceCreate(copy->schema, owner, false);
-	Oid			relid;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
 
-	CommandCounterIncrement();
-	run_quietly(raw->stmt, command);
-	relid = get_relname_relid(get_rel_name(copy->relid), nspoid);
-	if (owner != GetUserId())
-		ATExecChangeOwner(relid, owner, true, AccessExclusiveLock);
-	CommandCounterIncrement();
-	if (copy->keys)
-		rename_indexes(relid);
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }
 
 /*
- * Copy the tables and have the statement name the copies.  Nothing of the
- * owner's rights on them, or on what they are made of, matters here.
+ * A table that is altered is copied with its constraints and defaults, whose
+ * functions can be called on the way: so by its owner, as the server has it in
+ * CREATE INDEX, and the copy is his.  Of one that is only referenced there are
+ * plain columns, and the copy is the user's: whether he may reference the table
+ * itself is not asked here.
  */
 static void
-make_copies(List *copies, Oid owner)
+make_copy(const Copy *copy)
 {
 	Oid			userid;
 	int			sec_context;
-	ListCell   *lc;
+	Oid			owner;
 
 	GetUserIdAndSecContext(&userid, &sec_context);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	foreach(lc, copies)
-		make_copy(lfirst(lc), owner);
+	owner = copy->is_altered ? owner_of(copy->relid) : userid;
+	(void) NamespaceCreate(copy->schema, owner, false);
+	CommandCounterIncrement();
+	SetUserIdAndSecContext(copy->is_altered ? owner : BOOTSTRAP_SUPERUSERID,
+						   sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	run_command(get_rel_relkind(copy->relid) == RELKIND_VIEW ?
+				copy_view_command(copy) : copy_command(copy));
+	if (copy->keys)
+		copy_keys(copy);
+	if (!copy->is_altered && owner != GetUserId())
+		ATExecChangeOwner(RangeVarGetRelid(makeRangeVar(unconstify(char *, copy->schema),
+														get_rel_name(copy->relid), -1),
+										   NoLock, false),
+						  owner, true, AccessExclusiveLock);
+	CommandCounterIncrement();
 	SetUserIdAndSecContext(userid, sec_context);
 }
 
@@ -205,6 +267,7 @@ plan_copies(List *tables)
 			copies = lappend(copies, copy);
 		}
 		copy->keys |= table->keys;
+		copy->is_altered |= !table->is_referenced;
 		table->place->catalogname = NULL;
 		table->place->schemaname = unconstify(char *, copy->schema);
 		table->place->relname = get_rel_name(relid);
@@ -225,12 +288,15 @@ ends_everything(int sqlerrcode)
 static void
 run_on_copies(Node *stmt, const char *query, List *copies, volatile bool *is_made)
 {
+	ListCell   *lc;
+
 	/* a lock that another session holds is no reason to wait long */
 	set_quietly("lock_timeout", psprintf("%dms", zdm_guc_lock_timeout));
 	set_quietly("client_min_messages", "error");
 	set_quietly("log_min_messages", "error");
 	set_quietly("check_function_bodies", "off");
-	make_copies(copies, GetUserId());
+	foreach(lc, copies)
+		make_copy(lfirst(lc));
 	*is_made = true;
 	run_quietly(stmt, query);
 }

@@ -21,7 +21,8 @@ typedef struct ScratchTable
 {
 	RangeVar   *place;			/* in the statement, which is changed: names
 								 * the copy in the end */
-	bool		keys;			/* its indexes are needed too */
+	bool		keys;			/* its keys are needed too */
+	bool		is_referenced;	/* it is not altered itself */
 } ScratchTable;
 
 /*
