@@ -151,7 +151,8 @@ undo_statistics(ZdmRel *rel, const char *column)
 	if (!HeapTupleIsValid(tuple))
 		return NULL;
 	target = SysCacheGetAttr(ATTNAME, tuple, Anum_pg_attribute_attstattarget, &isnull);
-	number = isnull ? -1 : DatumGetInt16(target);	/* fits, also in a wider type */
+	/* it fits, also where the type is wider */
+	number = isnull ? -1 : DatumGetInt16(target);
 	ReleaseSysCache(tuple);
 	return psprintf("ALTER COLUMN %s SET STATISTICS %d", quote_identifier(column), number);
 }
