@@ -16,7 +16,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "claims.h"
 #include "commands/dbcommands.h"
@@ -37,6 +39,7 @@
 #include "redirect_walk.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "window/alias.h"
 
 /* A token of the statement's text. */
@@ -514,6 +517,41 @@ check_no_sequence(const ZdmRel *rel, const ColumnDef *def)
 				 errhint("Add the column before the table is renamed, or after SELECT zdm_end_window(); or make the sequence yourself: CREATE SEQUENCE, and DEFAULT nextval(...).")));
 }
 
+static bool
+is_not_null(Oid relid, const char *column)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(relid, column);
+	bool		result = HeapTupleIsValid(tuple) &&
+		((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return result;
+}
+
+/* SET NOT NULL makes a constraint from 18 on, and has no syntax for its name. */
+static void
+name_not_null(Redirect *redirect, ZdmPlan *plan, const ZdmRel *rel, const AlterTableCmd *cmd)
+{
+	if (!COMPAT_NOT_NULL_HAS_CONSTRAINT || is_not_null(rel->relid, cmd->name))
+		return;
+	for (int i = 0; i + 4 < redirect->count; i++)
+	{
+		int			name = is_word(redirect, i + 1, "column") ? i + 2 : i + 1;
+
+		if (!is_word(redirect, i, "alter") || !is_word(redirect, name + 1, "set") ||
+			!is_word(redirect, name + 2, "not") || !is_word(redirect, name + 3, "null") ||
+			redirect->tokens[name].name == NULL ||
+			strcmp(redirect->tokens[name].name, cmd->name) != 0)
+			continue;
+		replace_tokens(redirect, i, name + 4,
+					   psprintf("ADD CONSTRAINT %s NOT NULL %s",
+								quote_identifier(zdm_plan_choose_name(plan, rel, cmd->name, "not_null")),
+								quote_identifier(cmd->name)));
+		return;
+	}
+}
+
 static void
 name_in_alter_table(Redirect *redirect, const AlterTableStmt *stmt)
 {
@@ -532,6 +570,8 @@ name_in_alter_table(Redirect *redirect, const AlterTableStmt *stmt)
 
 		if (cmd->subtype == AT_AddConstraint)
 			name_constraint(redirect, &plan, rel, castNode(Constraint, cmd->def), NULL);
+		if (cmd->subtype == AT_SetNotNull)
+			name_not_null(redirect, &plan, rel, cmd);
 		if (cmd->subtype != AT_AddColumn)
 			continue;
 		check_no_sequence(rel, castNode(ColumnDef, cmd->def));

@@ -75,7 +75,7 @@ my $old = load('customer', 'v1', 'prepared');
 $node->safe_psql('postgres', "SELECT zdm_begin_window('v2', 'defer', old_clients => 'v1%')");
 
 # an ordinary, atomic migration
-$node->safe_psql('postgres', <<'SQL');
+my ($rc, $out, $err) = $node->psql('postgres', <<'SQL', on_error_stop => 1);
 BEGIN;
 ALTER TABLE "customer" RENAME TO "client";
 ALTER TABLE "client" ADD COLUMN "email" text;
@@ -85,6 +85,8 @@ CREATE VIEW busy AS SELECT id, name FROM client WHERE visits > 0;
 COMMIT;
 CALL zdm_wait();
 SQL
+is($rc, 0, 'the migration of the new version');
+like($err, qr/DETAIL:  Until then a view has the new name, on which these fail: .*ON CONFLICT ON CONSTRAINT/, 'says what does not work yet');
 my $new = load('client', 'v2_prepared', 'prepared');
 my $simple = load('client', 'v2_simple', 'simple');
 my $extended = load('client', 'v2_extended', 'extended');
@@ -93,7 +95,7 @@ $node->safe_psql('postgres', 'ALTER TABLE client ALTER COLUMN phone TYPE varchar
 is($node->safe_psql('postgres', 'UPDATE client SET phone = email WHERE id = 1 RETURNING phone IS NULL'), 't',
 	'a column that is added meanwhile is there under the new name');
 
-my ($rc, $out, $err) = $node->psql('postgres', 'SELECT zdm_end_window()');
+($rc, $out, $err) = $node->psql('postgres', 'SELECT zdm_end_window()');
 like($err, qr/cannot be ended yet/, 'while old clients are connected the window does not end');
 stop_load($old);
 $node->safe_psql('postgres', 'SELECT zdm_end_window()');
