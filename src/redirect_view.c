@@ -294,6 +294,7 @@ static const struct
 	AttrNumber	oid_column;
 	AttrNumber	columns[2];
 }			query_catalogs[] = {
+
 	{RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid,
 	{Anum_pg_rewrite_ev_action, Anum_pg_rewrite_ev_qual}},
 	{ProcedureRelationId, ProcedureOidIndexId, Anum_pg_proc_oid,
@@ -382,7 +383,7 @@ dependents_of(Oid table)
 			continue;
 		foreach(lc, result)
 			known |= ((ObjectAddress *) lfirst(lc))->classId == form->classid &&
-				((ObjectAddress *) lfirst(lc))->objectId == form->objid;
+			((ObjectAddress *) lfirst(lc))->objectId == form->objid;
 		if (!known)
 		{
 			ObjectAddress *address = palloc(sizeof(ObjectAddress));

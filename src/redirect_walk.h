@@ -29,16 +29,16 @@ typedef struct ZdmNameVisitor
 
 	/*
 	 * A list of String: the name of a relation, and behind that of a part of
-	 * it if has_part.  In the text a column follows the relation, anything else
-	 * comes before it with ON in between.
+	 * it if has_part.  In the text a column follows the relation, anything
+	 * else comes before it with ON in between.
 	 */
 	void		(*names) (void *arg, List *names, bool has_part, bool is_column);
 	void		(*type) (void *arg, const TypeName *type);
 	void		(*column) (void *arg, const ColumnRef *column, bool in_query);
 	void	   *arg;
 	int			depth;			/* of queries; the walk's own */
-	List	   *ctes;			/* char *: names of WITH where the walk is; the
-								 * walk's own */
+	List	   *ctes;			/* char *: names of WITH where the walk is;
+								 * the walk's own */
 } ZdmNameVisitor;
 
 /*
