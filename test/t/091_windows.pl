@@ -269,7 +269,7 @@ is(schema_of('copy_that_ends'), schema_of('original'), 'another copy comes to th
 
 $node->safe_psql('postgres', 'CREATE ROLE owner SUPERUSER; CREATE DATABASE owned');
 $node->safe_psql('owned', q{SET ROLE owner; CREATE EXTENSION zdm; SELECT zdm_begin_window('w', 'defer')});
-like(messages_of('owned', q{SET zdm.allow = 'drop_schema_database, drop_object_in_use, drop_table'; DROP OWNED BY owner CASCADE}), qr/ERROR:  ZDM02: cannot drop extension "zdm" while a window is open/, 'DROP OWNED does not take the ledger of an open window');
+like(messages_of('owned', q{SET zdm.allow = 'drop_schema_database, drop_object_in_use, drop_table, security_change'; DROP OWNED BY owner CASCADE}), qr/ERROR:  ZDM02: cannot drop extension "zdm" while a window is open/, 'DROP OWNED does not take the ledger of an open window');
 $node->safe_psql('owned', q{SELECT zdm_end_window()});
 is(messages_of('owned', 'SET client_min_messages = error; DROP OWNED BY owner CASCADE'), '', 'but that of a closed one');
 
