@@ -130,6 +130,15 @@ is_commit_prepared(const Node *stmt)
 		((const TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED;
 }
 
+/* On a standby too a table can be copied from under the name to come. */
+static bool
+may_redirect(const Node *stmt)
+{
+	if (IsA(stmt, CopyStmt) && RecoveryInProgress())
+		return zdm_guc_mode != ZDM_MODE_OFF && IsTransactionState() && ledger_exists();
+	return is_active();
+}
+
 static void
 look_at_utility(const ZdmUtility *utility)
 {
@@ -143,7 +152,8 @@ look_at_utility(const ZdmUtility *utility)
 		run_previous(utility);
 		return;
 	}
-	if (redirect_may_concern(utility->pstmt->utilityStmt) && is_active())
+	if (redirect_may_concern(utility->pstmt->utilityStmt) &&
+		may_redirect(utility->pstmt->utilityStmt))
 		redirected = redirect_utility(utility);
 	if (redirected != NULL)
 		utility = redirected;

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('rename');
-$node->init;
+$node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', <<'CONF');
 shared_preload_libraries = 'zdm'
 zdm.small_table = 0
@@ -178,6 +178,15 @@ $node->safe_psql('copy', 'SELECT zdm_end_window()');
 $node->safe_psql('copy', 'CALL zdm_wait()');
 is($node->safe_psql('copy', q{SELECT relname, relkind FROM pg_class WHERE relname IN ('person', 'human')}),
 	'human|r', 'the window of the copy ends');
+
+# a standby: what is read there is read under the new name too
+$node->backup('renamed');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'renamed', has_streaming => 1);
+$standby->start;
+is($standby->safe_psql('postgres', 'SELECT name FROM human WHERE id = 7; COPY human (name) TO STDOUT') =~ /^c7\n(.*\n)*c7$/m, 1,
+	'SELECT and COPY on a standby');
+$standby->stop;
 
 # given up: the view goes, while clients use the table
 $old = load('person', 'v3_again', 'prepared');
