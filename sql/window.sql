@@ -101,7 +101,7 @@ RESET application_name;
 -- old_clients is a LIKE pattern
 SET application_name = 'shop v1\';
 SELECT zdm_begin_window('patterns', old_clients => 'shop v1\\') IS NOT NULL AS opened;
-SELECT ok, regexp_replace(detail, 'pid \d+', 'pid N') AS detail FROM zdm_window_status('patterns') WHERE condition = 'old clients gone';
+SELECT ok, regexp_replace(detail, 'pid \d+, user [^,]+', 'pid N, user U') AS detail FROM zdm_window_status('patterns') WHERE condition = 'old clients gone';
 SELECT zdm_end_window('patterns', force => true);
 SELECT zdm_begin_window('patterns', old_clients => '') IS NOT NULL AS opened;
 SELECT ok, detail FROM zdm_window_status('patterns') WHERE condition = 'old clients gone';

@@ -51,7 +51,7 @@ BEGIN
 	RAISE WARNING 'no error';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RAISE WARNING USING MESSAGE = SQLSTATE || ' ' || SQLERRM, DETAIL = public.window_abort_plain(regexp_replace(detail, '[Ss]tep \d+', 'step N', 'g')), HINT = hint;
+	RAISE WARNING USING MESSAGE = SQLSTATE || ' ' || SQLERRM, DETAIL = public.window_abort_plain(regexp_replace(replace(detail, session_user, 'SESSION_USER'), '[Ss]tep \d+', 'step N', 'g')), HINT = hint;
 END $$;
 SELECT * FROM window_abort_differences;
 
@@ -212,6 +212,37 @@ SELECT zdm_abort_window(force => true);
 CALL zdm_wait();
 SELECT * FROM window_abort_differences;
 SELECT state FROM zdm_windows WHERE name = 'abort_6';
+
+-- what was made directly is taken away with the rights of who aborts the window
+CREATE ROLE zdm_window_abort;
+GRANT ALL ON SCHEMA window_abort TO zdm_window_abort;
+GRANT EXECUTE ON FUNCTION zdm_abort_window TO zdm_window_abort;
+SELECT zdm_begin_window('abort_8', 'defer') IS NOT NULL AS opened;
+CREATE TABLE fresh (id int PRIMARY KEY);
+CREATE INDEX on_plan ON customer (id, name);
+CREATE TRIGGER fires BEFORE UPDATE ON customer FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+CREATE FUNCTION helper() RETURNS int LANGUAGE sql AS 'SELECT 1';
+SET ROLE zdm_window_abort;
+CREATE TABLE my_own (id int PRIMARY KEY, CHECK (id > 0));
+CREATE VIEW my_view AS SELECT * FROM my_own;
+CREATE TYPE my_type AS ENUM ('a');
+CALL window_abort_try('SELECT zdm_abort_window()');
+RESET ROLE;
+SELECT zdm_abort_window() > 0 AS undone;
+CALL zdm_wait();
+SELECT * FROM window_abort_differences;
+SELECT zdm_begin_window('abort_9', 'defer') IS NOT NULL AS opened;
+SET ROLE zdm_window_abort;
+CREATE TABLE my_own (id int PRIMARY KEY, CHECK (id > 0));
+CREATE VIEW my_view AS SELECT * FROM my_own;
+CREATE TYPE my_type AS ENUM ('a');
+SELECT zdm_abort_window();
+RESET ROLE;
+CALL zdm_wait();
+SELECT * FROM window_abort_differences;
+REVOKE ALL ON FUNCTION zdm_abort_window FROM zdm_window_abort;
+REVOKE ALL ON SCHEMA window_abort FROM zdm_window_abort;
+DROP ROLE zdm_window_abort;
 
 -- rolled back with its transaction
 SELECT zdm_begin_window('abort_7', 'defer') IS NOT NULL AS opened;

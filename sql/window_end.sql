@@ -28,7 +28,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 	RAISE WARNING USING MESSAGE = SQLSTATE || ' ' || SQLERRM,
-		DETAIL = regexp_replace(regexp_replace(regexp_replace(detail, '[Ss]tep \d+', 'step N', 'g'), 'sent at .*, the', 'sent at T, the'), 'pid \d+', 'pid N'), HINT = hint;
+		DETAIL = regexp_replace(regexp_replace(regexp_replace(detail, '[Ss]tep \d+', 'step N', 'g'), 'sent at .*, the', 'sent at T, the'), 'pid \d+, user [^,]+', 'pid N, user U'), HINT = hint;
 END $$;
 
 -- each condition

@@ -23,10 +23,12 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "parser/parser.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "window/action.h"
 #include "window/ledger.h"
+#include "window/related.h"
 #include "window/taking.h"
 #include "window/verify.h"
 #include "window/window.h"
@@ -251,6 +253,44 @@ find_takings(Abort *undoing)
 	find_irreversible(undoing);
 }
 
+/* Is it for a step of its own to take it away? */
+static bool
+needs_step(const Abort *undoing, const Taking *taking)
+{
+	return taking->step_id == 0 && !taking->is_implied &&
+		!taking_stays(undoing->takings, taking);
+}
+
+/*
+ * What was made directly is taken away with the rights of who aborts the
+ * window.  Better to say now what that is not enough for.
+ */
+static void
+check_rights(const Abort *undoing, Oid role)
+{
+	StringInfoData missing;
+	ListCell   *lc;
+
+	initStringInfo(&missing);
+	foreach(lc, undoing->takings)
+	{
+		const Taking *taking = lfirst(lc);
+		Oid			owner = needs_step(undoing, taking) ? related_owner(&taking->object) : InvalidOid;
+
+		if (OidIsValid(owner) && !has_privs_of_role(role, owner))
+			appendStringInfo(&missing, "%sRole \"%s\" owns %s.", missing.len > 0 ? "\n" : "",
+							 GetUserNameFromId(owner, false),
+							 getObjectDescription(&taking->object, false));
+	}
+	if (missing.len > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to take away what was made in window \"%s\"",
+						undoing->window->name),
+				 errdetail("%s", missing.data),
+				 errhint("Call zdm_abort_window() as a member of these roles, or as a superuser.")));
+}
+
 /* List what cannot be undone: an error, or a warning if forced. */
 static void
 report_obstacles(const Abort *undoing, bool force)
@@ -354,7 +394,7 @@ add_undo_steps(Abort *undoing, int64 statement_id)
 	{
 		const Taking *taking = lfirst(lc);
 
-		if (taking->step_id == 0 && !taking->is_implied && !taking_stays(undoing->takings, taking))
+		if (needs_step(undoing, taking))
 			add_undo_step(undoing, statement_id, ordinal++, taking);
 	}
 }
@@ -396,6 +436,7 @@ prepare_abort(Abort *undoing, const char *name, bool force)
 	action_hold_off_ddl();
 	check_nothing_runs(undoing->window);
 	find_takings(undoing);
+	check_rights(undoing, scope.userid);
 	report_obstacles(undoing, force);
 	ledger_end(&scope);
 }

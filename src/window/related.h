@@ -28,6 +28,12 @@ extern List *related_references(const ObjectAddress *object);
 /* Related: what refers to the object; of a table, to its columns too */
 extern List *related_dependents(const ObjectAddress *object);
 
+/*
+ * Who may drop the object: its owner, or that of its table or type; InvalidOid
+ * if it is of a kind without one.
+ */
+extern Oid	related_owner(const ObjectAddress *object);
+
 /* The dependent is gone when what it refers to is dropped, without CASCADE. */
 extern bool related_goes_along(DependencyType type);
 
