@@ -159,6 +159,16 @@ sub wait_for_stops
 	  . $node->safe_psql('postgres', 'SELECT datname, application_name, wait_event, query FROM pg_stat_activity');
 }
 
+sub wait_for_server
+{
+	foreach (1 .. 1200)
+	{
+		return if IPC::Run::run([ 'pg_isready', '-q', '-h', $node->host, '-p', $node->port ]);
+		usleep(50_000);
+	}
+	die 'the server does not come back';
+}
+
 # The death of one makes the server end all of them.
 sub kill_one
 {
@@ -172,12 +182,7 @@ sub kill_one
 	{
 		usleep(20_000) until $victim->finished;
 	}
-	foreach (1 .. 1200)
-	{
-		return if IPC::Run::run([ 'pg_isready', '-q', '-h', $node->host, '-p', $node->port ]);
-		usleep(50_000);
-	}
-	die 'the server does not come back';
+	return wait_for_server();
 }
 
 sub stop_server
@@ -316,6 +321,39 @@ foreach my $of_phase (@phases)
 	}
 	is(join("\n", @{ $failures{$_} // [] }), '', "$_: killed at a random time in $phase (seed $seed)") foreach @names;
 	%failures = ();
+}
+
+# A worker that is killed: the next one goes on.  The databases that are copied
+# must have none.
+$node->safe_psql('postgres', join('', map { my $name = $_; map { "ALTER DATABASE ${name}_$_ ALLOW_CONNECTIONS false;\n" }
+	qw(opened queued migrated ended closed aborting aborted) } @names));
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\n");
+$node->restart;
+foreach my $of_phase (@phases[ 1 .. 3 ])
+{
+	my ($phase, $from) = @$of_phase;
+	my @working = grep { $events{$_}{$phase} } @names;
+	my (@waiting, $found, $pid);
+
+	copy_databases(map { ("run_$_" => "${_}_$from") } @working);
+	@waiting = map { ZdmStops::start_script($node, "run_$_", 'CALL zdm_wait();') } @working;
+	foreach (1 .. 1000)
+	{
+		$pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'zdm worker' LIMIT 1");
+		last if $pid ne '';
+	}
+	isnt($pid, '', "$phase: there is a worker");
+	kill 'KILL', $pid if $pid ne '';
+	$_->finish foreach @waiting;
+	wait_for_server();
+	$found = ZdmStops::run_everywhere($node, "CALL zdm_wait();\n\\echo \@\@ wait :SQLSTATE :LAST_ERROR_MESSAGE\n$look", map { "run_$_" } @working);
+	foreach my $name (@working)
+	{
+		my $of = $found->{"run_$name"};
+
+		is("$of->{wait}$of->{window}" . ZdmStops::differences($after{$name}{$phase}, $of->{state}),
+			"00000 \n" . $after{$name}{"window $phase"}, "$name: a worker is killed in $phase");
+	}
 }
 
 $node->stop;
