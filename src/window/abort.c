@@ -430,10 +430,14 @@ prepare_abort(Abort *undoing, const char *name, bool force)
 
 	ledger_begin(&scope);
 	MemoryContextSwitchTo(undoing->context);
-	undoing->window = action_find_window(name, undoing->context, true);
+	undoing->window = action_find_window(name, undoing->context, false);
 	check_can_abort(undoing->window);
 	check_nothing_runs(undoing->window);
+
+	/* who ends a step takes the locks in this order too */
 	action_hold_off_ddl();
+	undoing->window = action_find_window(undoing->window->name, undoing->context, true);
+	check_can_abort(undoing->window);
 	check_nothing_runs(undoing->window);
 	find_takings(undoing);
 	check_rights(undoing, scope.userid);

@@ -52,21 +52,36 @@ list_steps(const OpenWindow *window)
 							 " WHERE window_id = $1", INT8OID, Int64GetDatum(window->id));
 }
 
+static OpenWindow *
+find_open_window(const char *name, MemoryContext context, bool for_update)
+{
+	OpenWindow *window = action_find_window(name, context, for_update);
+
+	if (strcmp(window->state, "open") != 0)
+		action_report_ending(window);
+	return window;
+}
+
 /*
  * Reading tables through can take long, so DDL is held off only afterwards; if
  * some has added to the window meanwhile, all is checked again.
  */
-static void
-check_all(const OpenWindow *window, bool force, MemoryContext context)
+static OpenWindow *
+find_ready_window(const char *name, bool force, MemoryContext context)
 {
+	OpenWindow *window = find_open_window(name, context, false);
+	OpenWindow *locked;
 	char	   *before = list_steps(window);
 	char	   *after;
 
 	check_conditions(window, window_conditions(window, context), force);
 	action_hold_off_ddl();
-	after = list_steps(window);
-	if (before == NULL ? after != NULL : after == NULL || strcmp(before, after) != 0)
-		check_conditions(window, window_conditions(window, context), force);
+	locked = find_open_window(window->name, context, true);
+	after = list_steps(locked);
+	if (locked->id != window->id ||
+		(before == NULL ? after != NULL : after == NULL || strcmp(before, after) != 0))
+		check_conditions(locked, window_conditions(locked, context), force);
+	return locked;
 }
 
 /* zdm_end_window(name, force) -> contract steps queued */
@@ -84,10 +99,7 @@ zdm_end_window(PG_FUNCTION_ARGS)
 
 	action_prevent_if_read_only("zdm_end_window()");
 	ledger_begin(&scope);
-	window = action_find_window(name, context, true);
-	if (strcmp(window->state, "open") != 0)
-		action_report_ending(window);
-	check_all(window, force, context);
+	window = find_ready_window(name, force, context);
 	values[0] = Int64GetDatum(window->id);
 	queued = ledger_execute("SELECT FROM zdm.step WHERE window_id = $1 AND phase = 'contract'"
 							" AND state = 'queued'", lengthof(types), types, values, NULL);
