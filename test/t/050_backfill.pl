@@ -288,7 +288,7 @@ is(query('SELECT count(*), count(x), count(DISTINCT x) FROM busy'), '20000|20000
 my $writes = query('SELECT sum(a) FROM busy');
 wait_until("SELECT sum(a) > $writes FROM busy", 'the writers go on');
 is($writers->pumpable ? 1 : 0, 1, 'none of them has failed');
-$writers->signal('INT');
+$writers->signal('TERM');
 eval { $writers->finish; };
 unlike($pgbench_err, qr/ERROR/, 'nor met an error');
 
