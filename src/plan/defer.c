@@ -610,7 +610,7 @@ zdm_defer_done(const ZdmPolicy *policy, const ZdmDdl *ddl)
 
 	if (!policy->defers || policy->mode != ZDM_MODE_ENFORCE || ddl->undefined != NULL)
 		return NULL;
-	undo = zdm_undo_statement(ddl);
+	undo = zdm_undo_statement(policy, ddl);
 	if (undo == NULL || !zdm_plan_is_text_of(ddl->sql, ddl->stmt))
 		return NULL;
 	plan.rel = relation_of(ddl);

@@ -479,21 +479,35 @@ commented_object(const ZdmDdl *ddl, const CommentStmt *stmt, ObjectAddress *addr
 	}
 }
 
+/* Is it, or what it is part of, new in the window?  Then it goes as a whole. */
+static bool
+goes_itself(const ZdmPolicy *policy, const ObjectAddress *object)
+{
+	ObjectAddress whole = *object;
+
+	if (!policy->knows_births)
+		return false;
+	whole.objectSubId = 0;
+	return policy->is_born(policy->window_id, object) ||
+		policy->is_born(policy->window_id, &whole);
+}
+
 static char *
-undo_comment(const ZdmDdl *ddl, const CommentStmt *stmt)
+undo_comment(const ZdmPolicy *policy, const ZdmDdl *ddl, const CommentStmt *stmt)
 {
 	ObjectAddress address;
 	char	   *object = zdm_sql_until(ddl->sql, "is");
 	char	   *comment;
 
-	if (object == NULL || !commented_object(ddl, stmt, &address))
+	if (object == NULL || !commented_object(ddl, stmt, &address) ||
+		goes_itself(policy, &address))
 		return NULL;
 	comment = GetComment(address.objectId, address.classId, address.objectSubId);
 	return psprintf("%s IS %s", object, comment ? quote_literal_cstr(comment) : "NULL");
 }
 
 char *
-zdm_undo_statement(const ZdmDdl *ddl)
+zdm_undo_statement(const ZdmPolicy *policy, const ZdmDdl *ddl)
 {
 	switch (nodeTag(ddl->stmt))
 	{
@@ -508,7 +522,7 @@ zdm_undo_statement(const ZdmDdl *ddl)
 		case T_GrantRoleStmt:
 			return undo_grant_role(ddl, (const GrantRoleStmt *) ddl->stmt);
 		case T_CommentStmt:
-			return undo_comment(ddl, (const CommentStmt *) ddl->stmt);
+			return undo_comment(policy, ddl, (const CommentStmt *) ddl->stmt);
 		case T_CreateTrigStmt:
 			return undo_replace_part(ddl, ((const CreateTrigStmt *) ddl->stmt)->relation,
 									 OBJECT_TRIGGER, ((const CreateTrigStmt *) ddl->stmt)->trigname,

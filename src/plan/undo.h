@@ -11,6 +11,7 @@
 #define ZDM_UNDO_H
 
 #include "plan/plan.h"
+#include "plan/verdict.h"
 
 /*
  * To be asked before the statement, or the command of an ALTER TABLE of the
@@ -18,7 +19,7 @@
  * itself when a window is given up.  NULL if there is nothing to take back, or
  * it cannot be.
  */
-extern char *zdm_undo_statement(const ZdmDdl *ddl);
+extern char *zdm_undo_statement(const ZdmPolicy *policy, const ZdmDdl *ddl);
 extern char *zdm_undo_command(ZdmRel *rel, const AlterTableCmd *cmd);
 
 /* A constraint's definition, its names qualified, for ADD CONSTRAINT */

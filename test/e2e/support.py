@@ -102,6 +102,9 @@ class ShopTestCase(unittest.TestCase):
 
     def open_shop(self):
         new_database("shop", template=self.template)
+        self.use_old_models()
+
+    def use_old_models(self):
         self.models = MigrationLoader(None).project_state(("shop", "0001_initial"))
 
     def migrate(self, *operations, atomic=True):

@@ -49,41 +49,41 @@ class DeferringTestCase(ShopTestCase):
         query("SELECT zdm_begin_window(%s, 'defer')", WINDOW)
 
     def migrate_in_window(self, operations, new_version, atomic):
-        self.open_shop()
         self.begin_window()
-        for operation in operations if not atomic else []:
-            self.migrate(operation, atomic=False)
         if atomic:
             self.migrate(*operations)
-        self.assert_old_version_works()
-        new_version(self.models.apps)
-        execute("CALL zdm_wait()")
-        self.assert_old_version_works()
-        new_version(self.models.apps)
+        for operation in [] if atomic else operations:
+            self.migrate(operation, atomic=False)
+        self.assertNotEqual(queued(), [])
+        for _ in range(2):
+            self.assert_old_version_works()
+            new_version(self.models.apps)
+            execute("CALL zdm_wait()")
 
 
 class Deferred(DeferringTestCase):
     """Runs as it is; both versions work until the window ends; the end is Django's own, or the schema from before."""
 
     def assert_deferred(self, *operations, new_version=lambda apps: None, fill=(), discard=(), atomic=True):
-        before = self.shop_schema()
-        self.open_shop()
+        schema_before = self.shop_schema()
+        self.migrate_in_window(operations, new_version, atomic)
+        execute(*discard, f"SELECT zdm_abort_window('{WINDOW}')", "CALL zdm_wait()")
+        self.assertEqual(self.shop_schema(), schema_before)
+        self.assert_old_version_works()
+        self.assert_all_is_done("aborted")
+
         as_dba("ALTER DATABASE shop SET zdm.mode = off")
+        connection.close()
+        self.use_old_models()
         self.migrate(*operations, atomic=atomic)
         plain = self.shop_schema()
 
+        self.open_shop()
         self.migrate_in_window(operations, new_version, atomic)
-        self.assertNotEqual(queued(), [])
         execute(*fill, f"SELECT zdm_end_window('{WINDOW}')", "CALL zdm_wait()")
         self.assertEqual(self.shop_schema(), plain)
         new_version(self.models.apps)
         self.assert_all_is_done("closed")
-
-        self.migrate_in_window(operations, new_version, atomic)
-        execute(*discard, f"SELECT zdm_abort_window('{WINDOW}')", "CALL zdm_wait()")
-        self.assertEqual(self.shop_schema(), before)
-        self.assert_old_version_works()
-        self.assert_all_is_done("aborted")
 
     def assert_all_is_done(self, state):
         self.assertEqual(query("SELECT state FROM zdm_windows"), [(state,)])

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         ),
         migrations.RunPython(give_gold_customers_a_discount, migrations.RunPython.noop),
         migrations.RunSQL(
-            "COMMENT ON COLUMN store_customer.discount IS 'in percent'",
-            "COMMENT ON COLUMN store_customer.discount IS NULL",
+            'CREATE INDEX store_customer_lower_email ON store_customer (lower(email))',
+            'DROP INDEX store_customer_lower_email',
         ),
     ]
