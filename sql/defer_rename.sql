@@ -156,9 +156,14 @@ INSERT INTO script (ddl) VALUES
 	('CREATE RECURSIVE VIEW counting (n) AS SELECT id FROM client UNION SELECT n + 1 FROM counting WHERE n < 9'),
 	('CREATE MATERIALIZED VIEW summary AS SELECT client.n, count(*) FROM client GROUP BY client.n'),
 	('CREATE FUNCTION clients(wanted client, int DEFAULT 1) RETURNS SETOF client LANGUAGE sql BEGIN ATOMIC SELECT * FROM client WHERE client.n = $2; INSERT INTO client (id) VALUES (0); UPDATE client SET n = 1 WHERE client.id = 0; SELECT client.* FROM client; END'),
+	('CREATE FUNCTION by_return(int) RETURNS text RETURN (SELECT name FROM client WHERE client.id = $1)'),
 	('CREATE FUNCTION by_text() RETURNS bigint LANGUAGE sql AS ''SELECT count(*) FROM client'''),
 	('COMMENT ON FUNCTION clients(client, int) IS ''all'''),
 	('CREATE TYPE pair AS (one client, many client[])'),
+	('CREATE DOMAIN whole AS client'),
+	('CREATE CAST (client AS xml) WITH INOUT'),
+	('CREATE FUNCTION take(text, client) RETURNS text LANGUAGE sql AS ''SELECT $1 || $2::text'''),
+	('CREATE AGGREGATE take_all (client) (SFUNC = take, STYPE = text)'),
 	('CREATE TRIGGER touch BEFORE UPDATE ON client FOR EACH ROW WHEN (OLD.n > 0) EXECUTE FUNCTION trig()'),
 	('COMMENT ON TRIGGER touch ON client IS ''trigger on client'''),
 	('ALTER TRIGGER touch ON client RENAME TO touched'),
@@ -195,9 +200,9 @@ CREATE FUNCTION shape(nsp text) RETURNS SETOF text LANGUAGE sql SET search_path 
 		UNION ALL SELECT format('%s: %s', viewname, definition) FROM pg_views WHERE schemaname = nsp
 		UNION ALL SELECT format('%s: %s', matviewname, definition) FROM pg_matviews WHERE schemaname = nsp
 		UNION ALL SELECT definition FROM pg_rules WHERE schemaname = nsp
-		UNION ALL SELECT pg_get_triggerdef(t.oid) || obj_description(t.oid, 'pg_trigger') FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
+		UNION ALL SELECT format('%s %s', pg_get_triggerdef(t.oid), obj_description(t.oid, 'pg_trigger')) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
 		WHERE relnamespace = nsp::regnamespace AND NOT tgisinternal
-		UNION ALL SELECT pg_get_functiondef(oid) || obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = nsp::regnamespace
+		UNION ALL SELECT format('%s %s', CASE prokind WHEN 'a' THEN pg_get_function_arguments(oid) ELSE pg_get_functiondef(oid) END, obj_description(oid, 'pg_proc')) FROM pg_proc WHERE pronamespace = nsp::regnamespace
 		UNION ALL SELECT format('%s %s %s', tablename, policyname, qual) FROM pg_policies WHERE schemaname = nsp
 		UNION ALL SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxnamespace = nsp::regnamespace
 		UNION ALL SELECT format('%s', prrelid::regclass) FROM pg_publication_rel JOIN pg_publication p ON p.oid = prpubid

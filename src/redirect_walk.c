@@ -139,8 +139,10 @@ walk_query(ZdmNameVisitor *visitor, Node *query)
 		case T_UpdateStmt:
 		case T_DeleteStmt:
 		case T_MergeStmt:
-		case T_ReturnStmt:
 			(void) query_walker(query, visitor);
+			break;
+		case T_ReturnStmt:
+			(void) query_walker(((ReturnStmt *) query)->returnval, visitor);
 			break;
 		default:				/* the server rejects it */
 			break;
@@ -257,6 +259,25 @@ walk_function(ZdmNameVisitor *visitor, const CreateFunctionStmt *stmt)
 	}
 	walk_type(visitor, stmt->returnType);
 	walk_query(visitor, stmt->sql_body);
+}
+
+/* CREATE AGGREGATE, OPERATOR and their like */
+static void
+walk_define(ZdmNameVisitor *visitor, const DefineStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->definition)
+	{
+		const DefElem *element = lfirst(lc);
+
+		if (element->arg != NULL && IsA(element->arg, TypeName))
+			walk_type(visitor, (TypeName *) element->arg);
+	}
+	if (stmt->kind != OBJECT_AGGREGATE || stmt->oldstyle || stmt->args == NIL)
+		return;
+	foreach(lc, (List *) linitial(stmt->args))
+		walk_type(visitor, lfirst_node(FunctionParameter, lc)->argType);
 }
 
 /* What DROP, COMMENT and their like name */
@@ -429,6 +450,17 @@ walk_part(ZdmNameVisitor *visitor, Node *stmt)
 			walk_relation(visitor, ((IndexStmt *) stmt)->relation, ZDM_NAME_TARGET);
 			walk_expression(visitor, (Node *) ((IndexStmt *) stmt)->indexParams);
 			walk_expression(visitor, ((IndexStmt *) stmt)->whereClause);
+			return true;
+		case T_CreateDomainStmt:
+			walk_type(visitor, ((CreateDomainStmt *) stmt)->typeName);
+			return true;
+		case T_CreateCastStmt:
+			walk_type(visitor, ((CreateCastStmt *) stmt)->sourcetype);
+			walk_type(visitor, ((CreateCastStmt *) stmt)->targettype);
+			walk_function_name(visitor, (Node *) ((CreateCastStmt *) stmt)->func);
+			return true;
+		case T_DefineStmt:
+			walk_define(visitor, (DefineStmt *) stmt);
 			return true;
 		case T_CreateStatsStmt:
 			walk_relations(visitor, ((CreateStatsStmt *) stmt)->relations, ZDM_NAME_TARGET);
