@@ -48,7 +48,7 @@ our @EXPORT_OK = qw(start_node run_all $bound);
 our $bound = 2000;
 our $rogue_seconds = 3;
 
-my $give_up = 60;				# seconds that anything may take
+my $give_up = 180;				# seconds that anything may take
 
 my $set_up = <<'SQL';
 CREATE ROLE deployer LOGIN;

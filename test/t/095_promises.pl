@@ -585,7 +585,7 @@ my $wanted = $ENV{ZDM_PROMISES} || '.';
 # transaction block and with clients that keep transactions open, and aborted,
 # with the migration in autocommit.  ZDM_PROMISES_ALL=1: both ends both ways.
 my $node = start_node();
-my $at_once = $ENV{ZDM_PROMISES_AT_ONCE} || 12;
+my $at_once = $ENV{ZDM_PROMISES_AT_ONCE} || 8;
 my @plain = map { { case => $_, database => "$_->{name}_plain", ending => 'plain' } } @cases;
 my %plain;
 my @results = run_all($node, $at_once, @plain);
