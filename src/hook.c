@@ -130,13 +130,22 @@ is_commit_prepared(const Node *stmt)
 		((const TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED;
 }
 
-/* On a standby too a table can be copied from under the name to come. */
+/*
+ * Can the statement name what is only to be renamed?  On a standby too a table
+ * can be copied from under the name to come.
+ */
 static bool
 may_redirect(const Node *stmt)
 {
+	bool		looks;
+
+	if (is_control(nodeTag(stmt)) && !IsA(stmt, CopyStmt))
+		return false;
 	if (IsA(stmt, CopyStmt) && RecoveryInProgress())
-		return zdm_guc_mode != ZDM_MODE_OFF && IsTransactionState() && ledger_exists();
-	return is_active();
+		looks = zdm_guc_mode != ZDM_MODE_OFF && IsTransactionState() && ledger_exists();
+	else
+		looks = is_active();
+	return looks && queue_any();
 }
 
 static void
@@ -152,8 +161,8 @@ look_at_utility(const ZdmUtility *utility)
 		run_previous(utility);
 		return;
 	}
-	if (redirect_may_concern(utility->pstmt->utilityStmt) &&
-		may_redirect(utility->pstmt->utilityStmt))
+	if (may_redirect(utility->pstmt->utilityStmt) &&
+		redirect_may_concern(utility->pstmt->utilityStmt))
 		redirected = redirect_utility(utility);
 	if (redirected != NULL)
 		utility = redirected;

@@ -115,6 +115,8 @@ query_walker(Node *node, void *arg)
 			return walk_with(node, ((DeleteStmt *) node)->withClause, query_walker, arg);
 		case T_MergeStmt:
 			return walk_with(node, ((MergeStmt *) node)->withClause, query_walker, arg);
+		case T_ReturnStmt:		/* not known to the server's walker */
+			return query_walker(((ReturnStmt *) node)->returnval, arg);
 		default:
 			return raw_expression_tree_walker(node, query_walker, arg);
 	}
