@@ -253,6 +253,13 @@ ROLLBACK;
 SELECT state FROM zdm_windows WHERE name = 'abort_7';
 SELECT zdm_abort_window('abort_7');
 
+-- an index from before the window does not go with a constraint that it was given to
+CREATE TABLE older (id int);
+CREATE UNIQUE INDEX older_index ON older (id);
+SELECT zdm_begin_window('abort_9', 'defer') > 0 AS begun;
+ALTER TABLE older ADD CONSTRAINT older_index UNIQUE USING INDEX older_index;
+SELECT zdm_abort_window('abort_9');
+SELECT zdm_end_window('abort_9');
 
 DROP VIEW public.window_abort_differences, public.window_abort_schema;
 DROP SCHEMA window_abort CASCADE;

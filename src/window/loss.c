@@ -15,6 +15,7 @@
 
 #include "access/relation.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
@@ -157,6 +158,36 @@ loss_of(const Taking *taking)
 	return result;
 }
 
+static bool
+is_taken_away(List *takings, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, takings)
+	{
+		const ObjectAddress *object = &((Taking *) lfirst(lc))->object;
+
+		if (object->classId == RelationRelationId && object->objectId == relid &&
+			object->objectSubId == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A constraint of the window can have been given an index from before it. */
+static char *
+loss_of_constraint(List *takings, Oid constraint)
+{
+	Oid			index = get_constraint_index(constraint);
+
+	if (!OidIsValid(index) || is_taken_away(takings, index))
+		return NULL;
+	return psprintf("Constraint %s, made in the window, would take index %s along, which was there before.",
+					quote_identifier(get_constraint_name(constraint)),
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
+											   get_rel_name(index)));
+}
+
 /*
  * Only what is dropped by itself: else it is what it goes along with that
  * holds the data.  Not so the tables of an extension.
@@ -172,6 +203,8 @@ loss_find(List *takings)
 		const ObjectAddress *object = &taking->object;
 
 		CHECK_FOR_INTERRUPTS();
+		if (object->classId == ConstraintRelationId && !taking->is_implied)
+			taking->obstacle = loss_of_constraint(takings, object->objectId);
 		if (object->classId != RelationRelationId ||
 			(taking->is_implied &&
 			 !OidIsValid(getExtensionOfObject(object->classId, object->objectId))))
