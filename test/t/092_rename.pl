@@ -105,8 +105,10 @@ is($node->safe_psql('postgres', q{SELECT relname, relkind FROM pg_class WHERE re
 my $visits = $node->safe_psql('postgres', 'SELECT sum(visits) FROM client');
 $node->poll_query_until('postgres', "SELECT sum(visits) > $visits FROM client");
 stop_load($_) foreach ($new, $simple, $extended);
-is($node->safe_psql('postgres', q{SELECT pg_get_viewdef('busy'), (SELECT confrelid::regclass FROM pg_constraint WHERE conname = 'invoice_client_fk' AND convalidated), (SELECT indrelid::regclass FROM pg_index WHERE indexrelid = 'client_email'::regclass AND indisvalid)}),
-	" SELECT client.id,\n    client.name\n   FROM client\n  WHERE (client.visits > 0);|client|client", 'and so has all that was built on it');
+# from 16 on the server leaves out the name of the only table
+(my $built = $node->safe_psql('postgres', q{SELECT pg_get_viewdef('busy'), (SELECT confrelid::regclass FROM pg_constraint WHERE conname = 'invoice_client_fk' AND convalidated), (SELECT indrelid::regclass FROM pg_index WHERE indexrelid = 'client_email'::regclass AND indisvalid)})) =~ s/(?<=[ (])client\.//g;
+is($built,
+	" SELECT id,\n    name\n   FROM client\n  WHERE (visits > 0);|client|client", 'and so has all that was built on it');
 
 # Plans that were made before the end hold after it, wherever they are.
 $node->safe_psql('postgres', <<'SQL');
