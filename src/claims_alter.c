@@ -476,7 +476,7 @@ static bool
 meet_not_null(const Alter *alter, const AlterTableCmd *cmd)
 {
 	const ZdmPending *pending = claims_step_of_command(alter->conflict, alter->relid, AT_SetNotNull,
-												cmd->name);
+													   cmd->name);
 	ListCell   *lc;
 
 	if (cmd->subtype == AT_SetNotNull)

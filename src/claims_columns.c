@@ -184,7 +184,7 @@ claims_backfill_of(const ZdmConflict *conflict, Oid relid, const char *column)
 /* The step that is just that command of an ALTER TABLE on the column, or NULL */
 const ZdmPending *
 claims_step_of_command(const ZdmConflict *conflict, Oid relid, AlterTableType subtype,
-				const char *column)
+					   const char *column)
 {
 	const ZdmPending *result = NULL;
 	ListCell   *lc;

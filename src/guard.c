@@ -45,8 +45,8 @@ typedef struct Guard
 								 * or NULL */
 	const ZdmQueued *queued;	/* the deferred step that it carries out, or
 								 * NULL */
-	ZdmPart    *undo;			/* it runs as it is, but an abort of its window
-								 * has something to give back; or NULL */
+	ZdmPart    *undo;			/* it runs as it is, but an abort of its
+								 * window has something to give back; or NULL */
 	Node	   *futile;			/* refused, but the server has an error of its
 								 * own to raise first, for this; or NULL */
 	Oid			turn;			/* table whose turn the session has, or

@@ -230,7 +230,10 @@ zdm_guc_init(void)
 							&zdm_guc_max_dml_rows, 100000, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
-	/* a library that is loaded in a session cannot define a PGC_POSTMASTER one */
+	/*
+	 * a library that is loaded in a session cannot define a PGC_POSTMASTER
+	 * one
+	 */
 	DefineCustomIntVariable("zdm.max_workers",
 							"Background processes that carry out deferred steps at the same time.",
 							"They count against max_worker_processes. Of effect only if zdm is in shared_preload_libraries.",

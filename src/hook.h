@@ -29,8 +29,8 @@ typedef struct ZdmUtility
 	QueryEnvironment *query_env;
 	DestReceiver *dest;
 	QueryCompletion *qc;
-	List	   *redirected;		/* Oids of tables that it named by the name that
-								 * they get when their window ends */
+	List	   *redirected;		/* Oids of tables that it named by the name
+								 * that they get when their window ends */
 } ZdmUtility;
 
 /* hook.c */

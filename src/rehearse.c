@@ -47,8 +47,8 @@ typedef struct Rehearsal
 	const ZdmDdl *ddl;
 	Oid			relid;
 	const char *relname;
-	List	   *dropped;		/* char *: constraints that it drops itself, or
-								 * that are due for removal */
+	List	   *dropped;		/* char *: constraints that it drops itself,
+								 * or that are due for removal */
 	List	   *tables;			/* ScratchTable */
 	bool		whole_row;		/* it names the table's row: that of the copy
 								 * is of another type */

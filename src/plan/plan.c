@@ -404,7 +404,7 @@ line_up(ZdmPlan *plan)
 	ListCell   *lc;
 
 	zdm_plan_make_step(plan, ZDM_PASS_COLUMN, plan->before_columns, plan->columns,
-			  plan->after_columns);
+					   plan->after_columns);
 	zdm_plan_make_step(plan, ZDM_PASS_FINAL, plan->before_final, plan->final, plan->after_final);
 	for (int pass = 0; pass < ZDM_PASS_COUNT; pass++)
 	{

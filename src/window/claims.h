@@ -25,14 +25,15 @@ typedef struct ZdmPending
 	ZdmPhase	phase;
 	bool		is_running;
 	const char *sql;
-	List	   *targets;		/* ZdmPlanTarget: the relations that sql names, by
-								 * the names that they have in it; InvalidOid
-								 * if gone */
-	List	   *claims;			/* ZdmClaim; OIDs are of this database, also in
-								 * a restored copy, else InvalidOid */
+	List	   *targets;		/* ZdmPlanTarget: the relations that sql
+								 * names, by the names that they have in it;
+								 * InvalidOid if gone */
+	List	   *claims;			/* ZdmClaim; OIDs are of this database, also
+								 * in a restored copy, else InvalidOid */
 	bool		is_native;		/* written in this database, not restored */
 	List	   *relids;			/* Oid of the targets when it was written */
-	List	   *stmts;			/* RawStmt, of sql; filled by those who need it */
+	List	   *stmts;			/* RawStmt, of sql; filled by those who need
+								 * it */
 } ZdmPending;
 
 /*
