@@ -206,7 +206,7 @@ zdm_run(PG_FUNCTION_ARGS)
 	PreventCommandDuringRecovery("zdm_run()");
 	PreventCommandIfReadOnly("zdm_run()");
 	if (!PG_ARGISNULL(0))
-		window_id = window_open_id(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+		window_id = window_latest_id(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	(void) recover_all(window_id, NULL, true, &recovery_ops, NULL);
 	queue_run_all(window_id);
 	PG_RETURN_VOID();

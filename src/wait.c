@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "window/ledger.h"
+#include "window/window.h"
 
 PG_FUNCTION_INFO_V1(zdm_wait);
 
@@ -204,31 +205,6 @@ look(const Wait *wait)
 	return queue;
 }
 
-/*
- * The window of that name, or the last one if there were several: one that has
- * ended since is what was waited for.
- */
-static int64
-find_window(const char *name)
-{
-	Oid			types[] = {TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(name)};
-	LedgerScope scope;
-	bool		isnull;
-	int64		id = 0;
-
-	ledger_begin(&scope);
-	if (ledger_execute("SELECT id FROM zdm.window WHERE name = $1 ORDER BY id DESC LIMIT 1",
-					   1, types, values, NULL) > 0)
-		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	ledger_end(&scope);
-	if (id == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
-				 errmsg("window \"%s\" does not exist", name)));
-	return id;
-}
-
 static void
 report_failure(const Queue *queue)
 {
@@ -395,7 +371,7 @@ zdm_wait(PG_FUNCTION_ARGS)
 	PreventInTransactionBlock(true, "zdm_wait()");
 
 	if (!PG_ARGISNULL(0))
-		wait.window_id = find_window(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+		wait.window_id = window_latest_id(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	wait.deadline = PG_ARGISNULL(1) ? DT_NOEND : deadline_of(PG_GETARG_INTERVAL_P(1));
 	wait.context = AllocSetContextCreate(PortalContext, "zdm wait", ALLOCSET_SMALL_SIZES);
 	wait.look_context = AllocSetContextCreate(wait.context, "zdm look", ALLOCSET_SMALL_SIZES);

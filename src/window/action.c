@@ -120,14 +120,23 @@ action_find_window(const char *name, MemoryContext context, bool for_update)
 }
 
 int64
-window_open_id(const char *name)
+window_latest_id(const char *name)
 {
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(name)};
 	LedgerScope scope;
-	int64		id;
+	bool		isnull;
+	int64		id = 0;
 
 	ledger_begin(&scope);
-	id = action_find_window(name, CurrentMemoryContext, false)->id;
+	if (ledger_execute("SELECT id FROM zdm.window WHERE name = $1 ORDER BY id DESC LIMIT 1",
+					   1, types, values, NULL) > 0)
+		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	ledger_end(&scope);
+	if (id == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
+				 errmsg("window \"%s\" does not exist", name)));
 	return id;
 }
 

@@ -52,8 +52,12 @@ pg_noreturn extern void window_report_undecided(const char *open_windows);
 /* The error of unsafe DDL in a window that is closing or aborting. */
 pg_noreturn extern void window_report_ending(const char *name, const char *state);
 
-/* The id of the open window of that name; raises ZDM02 if there is none. */
-extern int64 window_open_id(const char *name);
+/*
+ * The id of the window of that name, or of the last one if there were several:
+ * one that has ended by now is what is waited for, or carried out.  Raises
+ * ZDM02 if there was none.
+ */
+extern int64 window_latest_id(const char *name);
 
 /*
  * The names of all open windows, or NULL if there is none.  Reads the table
