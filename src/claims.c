@@ -76,16 +76,28 @@ is_relation(const ZdmClaim *claim, const char *nspname, const char *relname, Oid
 		strcmp(claim->name, relname) == 0;
 }
 
-/*
- * The step that is the last to make or drop a relation of that name; NULL if
- * none does.
- */
-const ZdmPending *
-claims_on_relation(const ZdmConflict *conflict, const char *nspname, const char *relname,
-				   bool *is_made)
+/* What a claim can be about: a relation if nspname is not NULL, else a part */
+typedef struct Named
 {
-	Oid			nspoid = get_namespace_oid(nspname, true);
-	Oid			relid = OidIsValid(nspoid) ? get_relname_relid(relname, nspoid) : InvalidOid;
+	const char *kind;
+	const char *nspname;
+	const char *name;
+	Oid			relid;
+} Named;
+
+static bool
+is_about(const ZdmClaim *claim, const Named *named)
+{
+	if (named->nspname != NULL)
+		return is_relation(claim, named->nspname, named->name, named->relid);
+	return strcmp(claim->kind, named->kind) == 0 && claim->relid == named->relid &&
+		strcmp(claim->name, named->name) == 0;
+}
+
+/* The step that is the last to make or drop it; NULL if none does. */
+static const ZdmPending *
+last_step_on(const ZdmConflict *conflict, const Named *named, bool *is_made)
+{
 	const ZdmPending *result = NULL;
 	ListCell   *lc;
 	ListCell   *lc2;
@@ -99,8 +111,7 @@ claims_on_relation(const ZdmConflict *conflict, const char *nspname, const char 
 			const ZdmClaim *claim = lfirst(lc2);
 
 			if (strcmp(claim->action, "change") == 0 ||
-				list_member_ptr(conflict->cancels, pending) ||
-				!is_relation(claim, nspname, relname, relid))
+				list_member_ptr(conflict->cancels, pending) || !is_about(claim, named))
 				continue;
 			*is_made = strcmp(claim->action, "make") == 0;
 			result = pending;
@@ -109,32 +120,26 @@ claims_on_relation(const ZdmConflict *conflict, const char *nspname, const char 
 	return result;
 }
 
+/* By the name of a relation */
+const ZdmPending *
+claims_on_relation(const ZdmConflict *conflict, const char *nspname, const char *relname,
+				   bool *is_made)
+{
+	Oid			nspoid = get_namespace_oid(nspname, true);
+	Oid			relid = OidIsValid(nspoid) ? get_relname_relid(relname, nspoid) : InvalidOid;
+	Named		named = {"relation", nspname, relname, relid};
+
+	return last_step_on(conflict, &named, is_made);
+}
+
 /* Likewise a column or constraint of a relation */
 const ZdmPending *
 claims_on_part(const ZdmConflict *conflict, const char *kind, Oid relid, const char *name,
 			   bool *is_made)
 {
-	const ZdmPending *result = NULL;
-	ListCell   *lc;
-	ListCell   *lc2;
+	Named		named = {kind, NULL, name, relid};
 
-	foreach(lc, conflict->pending)
-	{
-		const ZdmPending *pending = lfirst(lc);
-
-		foreach(lc2, pending->claims)
-		{
-			const ZdmClaim *claim = lfirst(lc2);
-
-			if (strcmp(claim->action, "change") == 0 || strcmp(claim->kind, kind) != 0 ||
-				list_member_ptr(conflict->cancels, pending) ||
-				claim->relid != relid || strcmp(claim->name, name) != 0)
-				continue;
-			*is_made = strcmp(claim->action, "make") == 0;
-			result = pending;
-		}
-	}
-	return result;
+	return last_step_on(conflict, &named, is_made);
 }
 
 /* Does the step leave the relation where it is, under another name? */

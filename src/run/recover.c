@@ -32,10 +32,8 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/syscache.h"
+#include "window/ledger.h"
 #include "window/steps.h"
-
-/* in the space of advisory locks, where pg_advisory_lock() uses 1 and 2 */
-#define LOCK_SPACE	3
 
 /* One statement that is recovered; lives in its context. */
 typedef struct Recovery
@@ -50,29 +48,16 @@ typedef struct Recovery
 	MemoryContext context;		/* survives transactions */
 } Recovery;
 
-static void
-set_tag(LOCKTAG *tag, int64 statement_id)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (statement_id >> 32),
-						 (uint32) statement_id, LOCK_SPACE);
-}
-
 bool
 recover_lock(int64 statement_id)
 {
-	LOCKTAG		tag;
-
-	set_tag(&tag, statement_id);
-	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+	return ledger_lock(statement_id);
 }
 
 void
 recover_unlock(int64 statement_id)
 {
-	LOCKTAG		tag;
-
-	set_tag(&tag, statement_id);
-	LockRelease(&tag, ExclusiveLock, true);
+	ledger_unlock(statement_id);
 }
 
 /*

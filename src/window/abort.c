@@ -79,26 +79,6 @@ check_nothing_runs(const OpenWindow *window)
 						 quote_literal_cstr(window->name), quote_literal_cstr(window->name))));
 }
 
-/* Elements of an array in the current result as Oids; NIL for NULL. */
-static List *
-result_oids(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		array = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
-	List	   *result = NIL;
-
-	if (isnull)
-		return NIL;
-	deconstruct_array(DatumGetArrayTypeP(array), OIDOID, sizeof(Oid), true, TYPALIGN_INT,
-					  &elements, &nulls, &count);
-	for (int i = 0; i < count; i++)
-		result = lappend_oid(result, nulls[i] ? InvalidOid : DatumGetObjectId(elements[i]));
-	return result;
-}
-
 static int64 *
 result_id(uint64 row, int column)
 {
@@ -129,7 +109,7 @@ find_undo(Abort *undoing)
 		SPI_tuptable = rows;
 		id = result_id(i, 1);
 		if (!taking_add_undo(&undoing->takings, *id, SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
-							 result_oids(i, 3), action_result_texts(i, 4)))
+							 ledger_result_oids(i, 3), ledger_result_texts(i, 4)))
 			undoing->void_steps = lappend(undoing->void_steps, id);
 	}
 }

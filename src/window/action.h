@@ -60,7 +60,6 @@ extern void action_start_work(const OpenWindow *window);
 extern char *action_query_text(const char *sql, Oid type, Datum value);
 
 /* elements of a text array in the current result (char *), NIL for NULL */
-extern List *action_result_texts(uint64 row, int column);
 
 /* conditions.c */
 

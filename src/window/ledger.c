@@ -20,14 +20,21 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "window/ledger.h"
+
+/* in the space of advisory locks, where pg_advisory_lock() uses 1 and 2 */
+#define LOCK_SPACE	3
 
 /* how deep the session is between ledger_begin() and ledger_end() */
 static int	depth = 0;
@@ -160,4 +167,69 @@ ledger_new_id(void)
 		id += 4096;
 	last = id;
 	return id;
+}
+
+/* Elements of an array in a column of the current result; 0 for NULL. */
+static int
+result_elements(uint64 row, int column, Oid type, int16 length, bool by_value,
+				Datum **elements, bool **nulls)
+{
+	bool		isnull;
+	Datum		array = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	int			count = 0;
+
+	if (!isnull)
+		deconstruct_array(DatumGetArrayTypeP(array), type, length, by_value, TYPALIGN_INT,
+						  elements, nulls, &count);
+	return count;
+}
+
+List *
+ledger_result_texts(uint64 row, int column)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count = result_elements(row, column, TEXTOID, -1, false, &elements, &nulls);
+	List	   *result = NIL;
+
+	for (int i = 0; i < count; i++)
+		result = lappend(result, TextDatumGetCString(elements[i]));
+	return result;
+}
+
+List *
+ledger_result_oids(uint64 row, int column)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count = result_elements(row, column, OIDOID, sizeof(Oid), true, &elements, &nulls);
+	List	   *result = NIL;
+
+	for (int i = 0; i < count; i++)
+		result = lappend_oid(result, nulls[i] ? InvalidOid : DatumGetObjectId(elements[i]));
+	return result;
+}
+
+static void
+set_tag(LOCKTAG *tag, int64 id)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (id >> 32), (uint32) id, LOCK_SPACE);
+}
+
+bool
+ledger_lock(int64 id)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, id);
+	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+ledger_unlock(int64 id)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, id);
+	LockRelease(&tag, ExclusiveLock, true);
 }

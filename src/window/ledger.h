@@ -12,6 +12,7 @@
 
 #include "zdm.h"
 
+#include "nodes/pg_list.h"
 #include "utils/relcache.h"
 
 /* The user that the session had, to be restored. */
@@ -42,6 +43,17 @@ extern void ledger_end(LedgerScope *scope);
  */
 extern uint64 ledger_execute(const char *sql, int nargs, const Oid *types,
 							 const Datum *values, const char *nulls);
+
+/* Elements of an array in the current result, palloc'd; NIL for NULL. */
+extern List *ledger_result_texts(uint64 row, int column);
+extern List *ledger_result_oids(uint64 row, int column);
+
+/*
+ * A session that carries out the statement or deferred step with this key keeps
+ * this lock on it: others know by it that it is alive.  False if one has it.
+ */
+extern bool ledger_lock(int64 id);
+extern void ledger_unlock(int64 id);
 
 /* Is what the session does now zdm's own work?  It is not looked at. */
 extern bool ledger_is_at_work(void);

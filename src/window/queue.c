@@ -38,9 +38,6 @@
 /* attribute number in zdm.step */
 #define Anum_step_deferred	18
 
-/* in the space of advisory locks: the same as for statements in steps */
-#define LOCK_SPACE	3
-
 /* transient errors are tried again after a second, then two, four, ... */
 #define LONGEST_RETRY_SECONDS	60
 
@@ -216,28 +213,10 @@ queue_any(void)
 	return result;
 }
 
-static void
-set_tag(LOCKTAG *tag, int64 step_id)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (step_id >> 32), (uint32) step_id, LOCK_SPACE);
-}
-
-static bool
-lock_step(int64 step_id)
-{
-	LOCKTAG		tag;
-
-	set_tag(&tag, step_id);
-	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
-}
-
 void
 queue_release(const ZdmQueued *queued)
 {
-	LOCKTAG		tag;
-
-	set_tag(&tag, queued->id);
-	LockRelease(&tag, ExclusiveLock, true);
+	ledger_unlock(queued->id);
 }
 
 /* The steps that could run now as far as the ledger knows, in their order. */
@@ -252,32 +231,12 @@ queue_release(const ZdmQueued *queued)
 	"  AND " QUEUE_HAS_TURN \
 	" ORDER BY CASE WHEN o.is_undo THEN -o.id ELSE o.id END"
 
-/* Text elements of an array in the current result, palloc'd; NIL for NULL. */
-static List *
-result_texts(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		array = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
-	List	   *result = NIL;
-
-	if (isnull)
-		return NIL;
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, &nulls, &count);
-	for (int i = 0; i < count; i++)
-		result = lappend(result, TextDatumGetCString(elements[i]));
-	return result;
-}
-
 List *
 queue_result_targets(uint64 row, int oids, int names)
 {
 	bool		isnull;
 	Datum		array = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, oids, &isnull);
-	List	   *relnames = result_texts(row, names);
+	List	   *relnames = ledger_result_texts(row, names);
 	Datum	   *elements;
 	bool	   *nulls;
 	int			count;
@@ -321,7 +280,7 @@ read_queued(uint64 row)
 	queued->role = result_text(row, 7);
 	queued->session_role = result_text(row, 8);
 	queued->attempts = atoi(result_text(row, 9));
-	queued->settings = result_texts(row, 10);
+	queued->settings = ledger_result_texts(row, 10);
 	if (result_text(row, 13)[0] == 't')
 		queued->targets = queue_result_targets(row, 11, 12);
 	return queued;
@@ -353,7 +312,7 @@ take_step(int64 step_id, MemoryContext context)
 	ZdmQueued  *queued = NULL;
 	ZdmQueued	gone = {.id = step_id};
 
-	if (!lock_step(step_id))
+	if (!ledger_lock(step_id))
 		return NULL;
 	if (find_runnable(0, NULL, step_id) > 0)
 	{

@@ -66,7 +66,7 @@ find_steps(int64 window_id, bool undo)
 		verification->step = result_text(i, 2);
 		verification->role = result_text(i, 3);
 		verification->query = result_text(i, 4);
-		verification->settings = action_result_texts(i, 5);
+		verification->settings = ledger_result_texts(i, 5);
 		if (result_text(i, 8)[0] == 't')
 			verification->query = stored_sql_now(verification->query, queue_result_targets(i, 6, 7));
 		result = lappend(result, verification);
