@@ -68,28 +68,6 @@ zdm_defer_knows(ZdmRuleId rule)
 	}
 }
 
-static char *format(const char *fmt, va_list args) pg_attribute_printf(1, 0);
-
-static char *
-format(const char *fmt, va_list args)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (;;)
-	{
-		va_list		copy;
-		int			needed;
-
-		va_copy(copy, args);
-		needed = appendStringInfoVA(&buf, fmt, copy);
-		va_end(copy);
-		if (needed == 0)
-			return buf.data;
-		enlargeStringInfo(&buf, needed);
-	}
-}
-
 void
 zdm_defer_claim(ZdmPart *part, const char *action, const char *kind, const char *nspname,
 				Oid relid, const char *name)
@@ -139,7 +117,7 @@ zdm_defer_part(ZdmDeferral *deferral, ZdmPhase phase, const char *fmt,...)
 	char	   *sql;
 
 	va_start(args, fmt);
-	sql = format(fmt, args);
+	sql = zdm_plan_format(fmt, args);
 	va_end(args);
 	return add_part(deferral, phase, sql);
 }
@@ -151,7 +129,7 @@ zdm_defer_action(ZdmDeferral *deferral, ZdmPhase phase, const char *fmt,...)
 	char	   *action;
 
 	va_start(args, fmt);
-	action = format(fmt, args);
+	action = zdm_plan_format(fmt, args);
 	va_end(args);
 	return add_part(deferral, phase, psprintf("%s %s", zdm_plan_alter(deferral->plan), action));
 }

@@ -55,10 +55,8 @@ planner_of(const ZdmHazard *hazard)
 }
 
 /* Format into a string of the right size. */
-static char *format(const char *fmt, va_list args) pg_attribute_printf(1, 0);
-
-static char *
-format(const char *fmt, va_list args)
+char *
+zdm_plan_format(const char *fmt, va_list args)
 {
 	StringInfoData buf;
 
@@ -81,7 +79,7 @@ format(const char *fmt, va_list args)
 	do { \
 		va_list		args; \
 		va_start(args, fmt); \
-		(list) = lappend((list), format(fmt, args)); \
+		(list) = lappend((list), zdm_plan_format(fmt, args)); \
 		va_end(args); \
 	} while (0)
 
@@ -92,7 +90,7 @@ zdm_plan_step(ZdmPlan *plan, ZdmPass pass, const char *fmt,...)
 	va_list		args;
 
 	va_start(args, fmt);
-	step = zdm_step_make(format(fmt, args));
+	step = zdm_step_make(zdm_plan_format(fmt, args));
 	va_end(args);
 	step->phase = plan->phase;
 	plan->passes[pass] = lappend(plan->passes[pass], step);

@@ -150,7 +150,8 @@ extern char *zdm_plan_name_constraint(ZdmPlan *plan, const ZdmRel *rel,
 /* Does the statement have a command of this kind?  Of ALTER TABLE. */
 extern bool zdm_plan_has_command(const ZdmPlan *plan, AlterTableType subtype);
 
-/* For defer.c: pieces of how an ALTER TABLE is planned */
+/* For defer.c: text of the right size, and pieces of how an ALTER TABLE is planned */
+extern char *zdm_plan_format(const char *fmt, va_list args) pg_attribute_printf(1, 0);
 extern List *zdm_plan_commands_by_pass(const AlterTableStmt *stmt);
 extern bool zdm_plan_belongs_to(const ZdmHazard *hazard, const AlterTableCmd *cmd);
 extern bool zdm_plan_is_text_of(const char *sql, const Node *stmt);
