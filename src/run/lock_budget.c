@@ -13,6 +13,10 @@
  * attempt as a whole.  (Commands that commit by themselves hold little while
  * they wait: for them lock_timeout has to do.)
  *
+ * DETACH PARTITION CONCURRENTLY waits for old transactions, which blocks
+ * nobody, and in the end for ACCESS EXCLUSIVE on the partition, which does.
+ * lock_timeout would bound both; so a timer looks what it waits for.
+ *
  * Copyright (c) 2026, the zdm developers
  *
  *-------------------------------------------------------------------------
@@ -70,11 +74,24 @@ typedef struct LockBudget
 } LockBudget;
 
 static TimeoutId budget_timeout = MAX_TIMEOUTS;
+static TimeoutId patience_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t budget_cancelled = false;
 
 /* the lock that the cancelled attempt was waiting for */
 static LOCKTAG awaited_tag;
 static LOCKMODE awaited_mode;
+
+/* Cancel the command, which waits for this lock.  Runs in a signal handler. */
+static void
+cancel_wait(const LOCK *lock)
+{
+	awaited_tag = lock->tag;
+	awaited_mode = MyProc->waitLockMode;
+	budget_cancelled = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
 
 /*
  * The budget is used up.  If the command waits for a lock now, cancel it;
@@ -87,16 +104,20 @@ budget_expired(void)
 	LOCK	   *lock = MyProc->waitLock;
 
 	if (lock != NULL)
-	{
-		awaited_tag = lock->tag;
-		awaited_mode = MyProc->waitLockMode;
-		budget_cancelled = true;
-		InterruptPending = true;
-		QueryCancelPending = true;
-		SetLatch(MyLatch);
-	}
+		cancel_wait(lock);
 	else
 		LockTimeout = 1;
+}
+
+/* Does the command wait for what readers queue behind?  In a signal handler. */
+static void
+patience_expired(void)
+{
+	LOCK	   *lock = MyProc->waitLock;
+
+	if (lock != NULL && lock->tag.locktag_type == LOCKTAG_RELATION &&
+		MyProc->waitLockMode == AccessExclusiveLock)
+		cancel_wait(lock);
 }
 
 static void
@@ -173,21 +194,24 @@ run_bounded(LockBudget *budget)
 	PG_END_TRY();
 }
 
+/*
+ * Our cancel is reported as the user's.  A statement_timeout that came at the
+ * same moment has another message, and is the user's will.
+ */
+static bool
+is_our_cancel(const ErrorData *error)
+{
+	return budget_cancelled && error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		error->message_id != NULL &&
+		strcmp(error->message_id, "canceling statement due to user request") == 0;
+}
+
 /* Has the attempt failed because it did not get its locks in time? */
 static bool
 is_lock_failure(const ErrorData *error)
 {
-	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
-		return true;
-
-	/*
-	 * Our cancel is reported as the user's.  A statement_timeout that came at
-	 * the same moment has another message, and is the user's will.
-	 */
-	return budget_cancelled && error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-		error->message_id != NULL &&
-		strcmp(error->message_id, "canceling statement due to user request") == 0;
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED || is_our_cancel(error);
 }
 
 /*
@@ -300,6 +324,8 @@ names_of_locks(List *locks)
 	int			count = list_length(locks);
 
 	initStringInfo(&names);
+	if (locks == NIL)
+		appendStringInfoString(&names, "all that the command needs");
 	for (int i = 0; i < Min(count, MAX_NAMES); i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
 						 ((ZdmNeededLock *) list_nth(locks, i))->name);
@@ -364,17 +390,18 @@ abort_transaction(void *arg)
 static void
 run_in_transactions(LockBudget *budget)
 {
+	int			isolation_level = XactIsoLevel;
 	bool		own_snapshot = false;
 
 	while (try_once(budget, abort_transaction, NULL) != NULL)
 	{
 		if (!goes_on(budget))
 		{
-			restart_begin(budget->context);
+			restart_begin(isolation_level, budget->context);
 			report_given_up(budget);
 		}
 		pause_between(budget);
-		restart_begin(budget->context);
+		restart_begin(isolation_level, budget->context);
 		own_snapshot = true;
 	}
 	if (own_snapshot && ActiveSnapshotSet())
@@ -446,4 +473,43 @@ lock_budget_run(ZdmAttempt attempt, void *arg, List *locks, bool can_abort, bool
 
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(budget.context);
+}
+
+bool
+lock_budget_run_patiently(ZdmAttempt attempt, void *arg)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	int			lock_timeout = LockTimeout;
+	ErrorData  *volatile error = NULL;
+
+	if (patience_timeout == MAX_TIMEOUTS)
+		patience_timeout = RegisterTimeout(USER_TIMEOUT, patience_expired);
+	budget_cancelled = false;
+	PG_TRY();
+	{
+		LockTimeout = 0;
+		enable_timeout_every(patience_timeout,
+							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), zdm_guc_lock_timeout),
+							 zdm_guc_lock_timeout);
+		attempt(arg);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(oldcontext);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	disable_timeout(patience_timeout, false);
+	LockTimeout = lock_timeout;
+	/* the lock may have been granted in the moment of the cancel */
+	if (budget_cancelled)
+		QueryCancelPending = false;
+	if (error == NULL)
+		return true;
+	if (!is_our_cancel(error))
+		ReThrowError(error);
+	restart_abort();
+	return false;
 }

@@ -46,4 +46,14 @@ typedef void (*ZdmAttempt) (void *arg);
 extern void lock_budget_run(ZdmAttempt attempt, void *arg, List *locks,
 							bool can_abort, bool single, bool commits);
 
+/*
+ * Run a command that commits by itself, without lock_timeout, but so that it
+ * does not wait for ACCESS EXCLUSIVE on a relation longer than
+ * zdm.lock_timeout.  False if it gave up for that: then its transaction is
+ * aborted, and there is none.  Other errors are raised.
+ *
+ * Called in a context that survives transactions, as must arg.
+ */
+extern bool lock_budget_run_patiently(ZdmAttempt attempt, void *arg);
+
 #endif							/* ZDM_LOCK_BUDGET_H */

@@ -31,6 +31,7 @@
 #include "utils/portal.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "window/ledger.h"
 #include "window/steps.h"
@@ -480,12 +481,46 @@ must_complete(List *rows)
 	return false;
 }
 
+/*
+ * The lock that DETACH PARTITION ... FINALIZE will wait for.  It takes it before
+ * it waits for those with older snapshots, so they are waited for here.
+ */
+static List *
+prepare_finalize(const Recovery *recovery)
+{
+	Node	   *stmt = linitial_node(RawStmt, recovery->stmts)->stmt;
+	AlterTableCmd *cmd;
+	ZdmNeededLock *lock;
+	RangeVar   *name;
+	TransactionId limit;
+
+	if (!IsA(stmt, AlterTableStmt))
+		return NIL;
+	cmd = linitial_node(AlterTableCmd, ((AlterTableStmt *) stmt)->cmds);
+	if (cmd->subtype != AT_DetachPartitionFinalize)
+		return NIL;
+	name = castNode(PartitionCmd, cmd->def)->name;
+	lock = palloc(sizeof(ZdmNeededLock));
+	lock->relid = RangeVarGetRelid(name, NoLock, false);
+	lock->mode = AccessExclusiveLock;
+	lock->name = psprintf("relation \"%s.%s\"",
+						  get_namespace_name(get_rel_namespace(lock->relid)),
+						  get_rel_name(lock->relid));
+
+	limit = GetActiveSnapshot()->xmin;
+	PopActiveSnapshot();
+	WaitForOlderSnapshots(limit, false);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	return list_make1(lock);
+}
+
 /* Do what is left of a step. */
 static void
 complete_row(Recovery *recovery, const ZdmStepRow *row)
 {
 	Progress	progress = NOT_BEGUN;
 	List	   *rest = NIL;
+	List	   *locks;
 
 	restart_begin_step(recovery->context);
 	recovery->row = row;
@@ -496,13 +531,16 @@ complete_row(Recovery *recovery, const ZdmStepRow *row)
 	if (row->forward && progress == NOT_BEGUN)
 	{
 		restart_commit();
-		runner_run_alone(recovery->statement_id, row->ordinal, recovery->stmts, row->sql,
-						 recovery->context, recovery->ops, recovery->arg);
+		if (!runner_run_alone(recovery->statement_id, row->ordinal, recovery->stmts, row->sql,
+							  recovery->context, recovery->ops, recovery->arg))
+			recover_step(recovery->statement_id, row->ordinal, recovery->context,
+						 recovery->ops, recovery->arg);
 		return;
 	}
 	if (row->forward)
 		recovery->stmts = rest;
-	lock_budget_run(attempt_complete, recovery, NIL, true, false, false);
+	locks = prepare_finalize(recovery);
+	lock_budget_run(attempt_complete, recovery, locks, true, false, false);
 	restart_commit();
 }
 
@@ -559,8 +597,8 @@ recover(Recovery *recovery)
 	return unfinished;
 }
 
-void
-recover_statement(int64 statement_id, MemoryContext context, const ZdmRunnerOps *ops, void *arg)
+static Recovery
+recovery_of(int64 statement_id, MemoryContext context, const ZdmRunnerOps *ops, void *arg)
 {
 	Recovery	recovery = {0};
 
@@ -568,7 +606,35 @@ recover_statement(int64 statement_id, MemoryContext context, const ZdmRunnerOps 
 	recovery.ops = ops;
 	recovery.arg = arg;
 	recovery.context = context;
+	return recovery;
+}
+
+void
+recover_statement(int64 statement_id, MemoryContext context, const ZdmRunnerOps *ops, void *arg)
+{
+	Recovery	recovery = recovery_of(statement_id, context, ops, arg);
+
 	(void) recover(&recovery);
+}
+
+void
+recover_step(int64 statement_id, int ordinal, MemoryContext context, const ZdmRunnerOps *ops,
+			 void *arg)
+{
+	Recovery	recovery = recovery_of(statement_id, context, ops, arg);
+	List	   *rows;
+	ListCell   *lc;
+
+	restart_begin_step(context);
+	rows = steps_of(statement_id);
+	restart_commit();
+	foreach(lc, rows)
+	{
+		const ZdmStepRow *row = lfirst(lc);
+
+		if (row->ordinal == ordinal)
+			complete_row(&recovery, row);
+	}
 }
 
 /*

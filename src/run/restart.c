@@ -41,9 +41,10 @@ restart_bare(void)
 }
 
 void
-restart_begin(MemoryContext context)
+restart_begin(int isolation_level, MemoryContext context)
 {
 	restart_bare();
+	XactIsoLevel = isolation_level;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
 }
@@ -51,10 +52,7 @@ restart_begin(MemoryContext context)
 void
 restart_begin_step(MemoryContext context)
 {
-	restart_bare();
-	XactIsoLevel = XACT_READ_COMMITTED;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(context);
+	restart_begin(XACT_READ_COMMITTED, context);
 }
 
 /*

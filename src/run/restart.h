@@ -29,8 +29,11 @@ extern void restart_unrestricted(void);
 /* Begin a transaction without a snapshot. */
 extern void restart_bare(void);
 
-/* Begin a transaction with an active snapshot, and go to the context. */
-extern void restart_begin(MemoryContext context);
+/*
+ * Begin a transaction of that isolation level with an active snapshot, and go
+ * to the context.
+ */
+extern void restart_begin(int isolation_level, MemoryContext context);
 
 /*
  * The same for a step: READ COMMITTED whatever the session's default is, since

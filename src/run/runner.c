@@ -206,24 +206,47 @@ run_long(Runner *runner)
 	turn_give_back(turn);
 }
 
-/* A command that commits by itself wants one active snapshot, and leaves none. */
-void
+/* A command that commits by itself */
+typedef struct Alone
+{
+	List	   *stmts;
+	const char *sql;
+	const ZdmRunnerOps *ops;
+	void	   *arg;
+} Alone;
+
+static void
+attempt_alone(void *arg)
+{
+	Alone	   *alone = arg;
+
+	runner_run_commands(alone->stmts, alone->sql, alone->ops, alone->arg);
+}
+
+/* It wants one active snapshot, and leaves none. */
+bool
 runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
 				 MemoryContext context, const ZdmRunnerOps *ops, void *arg)
 {
+	Node	   *stmt = linitial_node(RawStmt, stmts)->stmt;
+	Alone		alone = {stmts, sql, ops, arg};
 	List	   *turn;
 
 	set_running(statement_id, ordinal, context);
-	turn = turn_take(linitial_node(RawStmt, stmts)->stmt, context);
+	turn = turn_take(stmt, context);
 	restart_begin_step(context);
 	restart_unrestricted();
-	run_patiently(stmts, sql, ops, arg);
+	if (!IsA(stmt, AlterTableStmt))
+		run_patiently(stmts, sql, ops, arg);
+	else if (!lock_budget_run_patiently(attempt_alone, &alone))
+		return false;			/* the abort has given the turn back */
 	if (!ActiveSnapshotSet())
 		PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
 	steps_set_state(statement_id, ordinal, ZDM_STEP_DONE);
 	restart_commit();
 	turn_give_back(turn);
+	return true;
 }
 
 static void
@@ -232,8 +255,10 @@ run_alone(Runner *runner)
 	restart_begin_step(runner->context);
 	check_targets(runner, false);
 	restart_commit();
-	runner_run_alone(runner->statement_id, runner->ordinal, runner->step->stmts,
-					 runner->step->sql, runner->context, runner->ops, runner->arg);
+	if (!runner_run_alone(runner->statement_id, runner->ordinal, runner->step->stmts,
+						  runner->step->sql, runner->context, runner->ops, runner->arg))
+		recover_step(runner->statement_id, runner->ordinal, runner->context, runner->ops,
+					 runner->arg);
 }
 
 /* UPDATE t SET c = DEFAULT WHERE c IS NULL, in batches */

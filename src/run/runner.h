@@ -59,6 +59,10 @@ extern bool recover_all(int64 window_id, const char *role, bool must_succeed,
 extern void recover_statement(int64 statement_id, MemoryContext context,
 							  const ZdmRunnerOps *ops, void *arg);
 
+/* the same for a step that gave up half-way: completes it */
+extern void recover_step(int64 statement_id, int ordinal, MemoryContext context,
+						 const ZdmRunnerOps *ops, void *arg);
+
 /*
  * A session that carries a statement out holds this lock on it: those who come
  * to recover it know by it that it is alive.  False if somebody else has it.
@@ -66,8 +70,12 @@ extern void recover_statement(int64 statement_id, MemoryContext context,
 extern bool recover_lock(int64 statement_id);
 extern void recover_unlock(int64 statement_id);
 
-/* runner.c, for recover.c: a command that commits by itself, as a step */
-extern void runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
+/*
+ * runner.c, for recover.c: a command that commits by itself, as a step.  False
+ * if a DETACH PARTITION gave up as others would have had to wait for it; its
+ * transaction is aborted, and recover_step() has to follow.
+ */
+extern bool runner_run_alone(int64 statement_id, int ordinal, List *stmts, const char *sql,
 							 MemoryContext context, const ZdmRunnerOps *ops, void *arg);
 extern void runner_run_commands(List *stmts, const char *sql, const ZdmRunnerOps *ops,
 								void *arg);
