@@ -69,9 +69,9 @@ check_can_create_in(Oid nspoid)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(nspoid));
 }
 
-/* A new index needs a name that no other relation of the schema has. */
+/* A new index or sequence needs a name that no other relation of the schema has. */
 static void
-check_relation_name(const Rehearsal *rehearsal, const char *name)
+check_relation_name_in(const Rehearsal *rehearsal, const char *name, Oid nspoid)
 {
 	Oid			relid;
 	ListCell   *lc;
@@ -81,11 +81,17 @@ check_relation_name(const Rehearsal *rehearsal, const char *name)
 		if (strcmp(lfirst(lc), name) == 0)
 			return;
 	}
-	relid = get_relname_relid(name, get_rel_namespace(rehearsal->relid));
+	relid = get_relname_relid(name, nspoid);
 	if (OidIsValid(relid) && !claims_relation_is_due(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation \"%s\" already exists", name)));
+}
+
+static void
+check_relation_name(const Rehearsal *rehearsal, const char *name)
+{
+	check_relation_name_in(rehearsal, name, get_rel_namespace(rehearsal->relid));
 }
 
 static void
@@ -133,6 +139,7 @@ add_table(Rehearsal *rehearsal, RangeVar *place, bool is_referenced)
 
 	table->place = place;
 	table->keys = table->is_referenced = is_referenced;
+	table->heir = InvalidOid;
 	rehearsal->tables = lappend(rehearsal->tables, table);
 }
 
@@ -177,6 +184,28 @@ keeps_primary_key(const Rehearsal *rehearsal)
 	return false;
 }
 
+/* GENERATED AS IDENTITY makes a sequence, of a name that may be given. */
+static void
+check_sequence(const Rehearsal *rehearsal, const Constraint *con)
+{
+	Oid			nspoid = get_rel_namespace(rehearsal->relid);
+	ListCell   *lc;
+
+	foreach(lc, con->options)
+	{
+		const DefElem *option = lfirst_node(DefElem, lc);
+		RangeVar   *name;
+
+		if (strcmp(option->defname, "sequence_name") != 0)
+			continue;
+		name = makeRangeVarFromNameList(castNode(List, option->arg));
+		if (name->schemaname != NULL)
+			nspoid = get_namespace_oid(name->schemaname, false);
+		check_relation_name_in(rehearsal, name->relname, nspoid);
+	}
+	check_can_create_in(nspoid);
+}
+
 /* The constraint may stand in the definition of a column. */
 static void
 check_constraint(Rehearsal *rehearsal, Constraint *con)
@@ -189,6 +218,8 @@ check_constraint(Rehearsal *rehearsal, Constraint *con)
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("multiple primary keys for table \"%s\" are not allowed",
 						rehearsal->relname)));
+	if (con->contype == CONSTR_IDENTITY)
+		check_sequence(rehearsal, con);
 	if (is_index)
 		check_can_create_in(get_rel_namespace(rehearsal->relid));
 	if (is_index && con->conname != NULL)
@@ -374,6 +405,14 @@ check_no_inherit(const Rehearsal *rehearsal, const RangeVar *place)
 						get_rel_name(parent), rehearsal->relname)));
 }
 
+/* Is it a name of nothing yet, so that the statement itself may make it? */
+static bool
+is_free(const Rehearsal *rehearsal, const char *name)
+{
+	return name != NULL &&
+		!OidIsValid(get_relname_relid(name, get_rel_namespace(rehearsal->relid)));
+}
+
 /* Look the command up; can it be run on a copy? */
 static bool
 prepare_command(Rehearsal *rehearsal, AlterTableCmd *cmd)
@@ -402,6 +441,10 @@ prepare_command(Rehearsal *rehearsal, AlterTableCmd *cmd)
 		case AT_AlterColumnType:
 			(void) names_whole_row(castNode(ColumnDef, cmd->def)->raw_default, rehearsal);
 			return true;
+		case AT_ClusterOn:
+			return is_free(rehearsal, cmd->name);
+		case AT_ReplicaIdentity:
+			return is_free(rehearsal, castNode(ReplicaIdentityStmt, cmd->def)->name);
 		case AT_ColumnDefault:
 		case AT_SetNotNull:
 		case AT_DropNotNull:
@@ -474,6 +517,7 @@ rehearse_alter_table(Rehearsal *rehearsal)
 		add_table(rehearsal, stmt->relation, false);
 		(void) scratch_run((Node *) stmt, rehearsal->ddl->query, rehearsal->tables);
 	}
+	rehearse_tree(rehearsal->ddl, rehearsal->relid);
 	foreach(lc, castNode(AlterTableStmt, rehearsal->ddl->stmt)->cmds)
 	{
 		AlterTableCmd *cmd = lfirst(lc);
@@ -573,6 +617,9 @@ rehearse(const ZdmDdl *ddl, List *parts)
 			break;
 		case T_DropStmt:
 			rehearse_drop(ddl);
+			break;
+		case T_AlterDomainStmt:
+			rehearse_domain(ddl);
 			break;
 		default:
 			break;				/* strangers have been turned away (rights.c) */

@@ -16,6 +16,15 @@
 extern void rehearse_check_owner(Oid relid);
 extern void rehearse_check_reference(const ZdmDdl *ddl, const Constraint *con);
 
+/*
+ * rehearse_tree.c: on a table with children what is found by looking at these.
+ * An ALTER TABLE that can be run on a copy of the table itself.
+ */
+extern void rehearse_tree(const ZdmDdl *ddl, Oid relid);
+
+/* rehearse_domain.c: ALTER DOMAIN */
+extern void rehearse_domain(const ZdmDdl *ddl);
+
 /* rehearse_drop.c; targets are ObjectAddress, of what is to be dropped */
 extern void rehearse_check_dependents(const ZdmDdl *ddl, List *targets, DropBehavior behavior);
 extern void rehearse_drop(const ZdmDdl *ddl);

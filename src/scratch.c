@@ -26,6 +26,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "commands/tablecmds.h"
 #include "guc.h"
@@ -52,6 +53,7 @@ typedef struct Copy
 	const char *schema;
 	bool		keys;
 	bool		is_altered;		/* not only referenced */
+	Oid			heir;			/* that is to inherit from it, or InvalidOid */
 } Copy;
 
 /*
@@ -237,6 +239,62 @@ make_copy(const Copy *copy)
 	SetUserIdAndSecContext(userid, sec_context);
 }
 
+/*
+ * A copy of the heir, as its owner, who has to be the user too; what the copy
+ * inherits are plain columns.
+ */
+static void
+make_heir(const Copy *copy)
+{
+	char	   *schema = psprintf("%s heir", copy->schema);
+	Oid			owner = owner_of(copy->heir);
+	char	   *name = quote_qualified_identifier(schema, get_rel_name(copy->heir));
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	(void) NamespaceCreate(schema, owner, false);
+	CommandCounterIncrement();
+	SetUserIdAndSecContext(owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	run_command(psprintf("CREATE TABLE %s (LIKE %s INCLUDING CONSTRAINTS)", name,
+						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->heir)),
+													get_rel_name(copy->heir))));
+	SetUserIdAndSecContext(userid, sec_context);
+	run_command(psprintf("ALTER TABLE %s INHERIT %s", name, name_of_copy(copy)));
+}
+
+/* The domain under its name in that schema, with nothing but its base type */
+static void
+make_domain(Oid domain, const char *schema)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(domain));
+	Form_pg_type form;
+	char	   *command;
+	Oid			owner;
+	Oid			userid;
+	int			sec_context;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("type with OID %u does not exist", domain)));
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	owner = form->typowner;
+	command = psprintf("CREATE DOMAIN %s AS %s",
+					   quote_qualified_identifier(schema, NameStr(form->typname)),
+					   format_type_extended(form->typbasetype, form->typtypmod,
+											FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	ReleaseSysCache(tuple);
+	GetUserIdAndSecContext(&userid, &sec_context);
+	(void) NamespaceCreate(schema, owner, false);
+	CommandCounterIncrement();
+	SetUserIdAndSecContext(owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	run_command(command);
+	SetUserIdAndSecContext(userid, sec_context);
+}
+
 /* Which tables are to be copied; NIL if any of them cannot be. */
 static List *
 plan_copies(List *tables)
@@ -268,6 +326,7 @@ plan_copies(List *tables)
 		}
 		copy->keys |= table->keys;
 		copy->is_altered |= !table->is_referenced;
+		copy->heir = table->heir;
 		table->place->catalogname = NULL;
 		table->place->schemaname = unconstify(char *, copy->schema);
 		table->place->relname = get_rel_name(relid);
@@ -284,26 +343,55 @@ ends_everything(int sqlerrcode)
 		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION;
 }
 
-/* In a subtransaction that the caller rolls back */
+/* What is to be run, on what */
+typedef struct Attempt
+{
+	Node	   *stmt;
+	const char *query;
+	List	   *copies;
+	Oid			domain;			/* or InvalidOid */
+} Attempt;
+
 static void
-run_on_copies(Node *stmt, const char *query, List *copies, volatile bool *is_made)
+make_copies(const Attempt *attempt)
 {
 	ListCell   *lc;
 
+	foreach(lc, attempt->copies)
+	{
+		const Copy *copy = lfirst(lc);
+
+		make_copy(copy);
+		if (OidIsValid(copy->heir))
+			make_heir(copy);
+	}
+	if (OidIsValid(attempt->domain))
+	{
+		char	   *schema = psprintf("zdm scratch %d", MyProcPid);
+
+		make_domain(attempt->domain, schema);
+		((AlterDomainStmt *) attempt->stmt)->typeName =
+			list_make2(makeString(schema), llast(((AlterDomainStmt *) attempt->stmt)->typeName));
+	}
+}
+
+/* In a subtransaction that the caller rolls back */
+static void
+run_on_copies(const Attempt *attempt, volatile bool *is_made)
+{
 	/* a lock that another session holds is no reason to wait long */
 	set_quietly("lock_timeout", psprintf("%dms", zdm_guc_lock_timeout));
 	set_quietly("client_min_messages", "error");
 	set_quietly("log_min_messages", "error");
 	set_quietly("check_function_bodies", "off");
-	foreach(lc, copies)
-		make_copy(lfirst(lc));
+	make_copies(attempt);
 	*is_made = true;
-	run_quietly(stmt, query);
+	run_quietly(attempt->stmt, attempt->query);
 }
 
 /* Run it and roll it back; false if the copies could not be made. */
 static bool
-try_on_copies(Node *stmt, const char *query, List *copies)
+try_on_copies(const Attempt *attempt)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -317,7 +405,7 @@ try_on_copies(Node *stmt, const char *query, List *copies)
 	EventTriggerInhibitCommandCollection();
 	PG_TRY();
 	{
-		run_on_copies(stmt, query, copies, &is_made);
+		run_on_copies(attempt, &is_made);
 	}
 	PG_CATCH();
 	{
@@ -340,7 +428,15 @@ try_on_copies(Node *stmt, const char *query, List *copies)
 bool
 scratch_run(Node *stmt, const char *query, List *tables)
 {
-	List	   *copies = plan_copies(tables);
+	Attempt		attempt = {stmt, query, plan_copies(tables)};
 
-	return copies != NIL && try_on_copies(stmt, query, copies);
+	return attempt.copies != NIL && try_on_copies(&attempt);
+}
+
+bool
+scratch_run_on_domain(AlterDomainStmt *stmt, const char *query, Oid domain)
+{
+	Attempt		attempt = {(Node *) stmt, query, NIL, domain};
+
+	return try_on_copies(&attempt);
 }

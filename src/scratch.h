@@ -23,6 +23,8 @@ typedef struct ScratchTable
 								 * the copy in the end */
 	bool		keys;			/* its keys are needed too */
 	bool		is_referenced;	/* it is not altered itself */
+	Oid			heir;			/* one that is to inherit from the copy, with
+								 * its CHECK constraints; or InvalidOid */
 } ScratchTable;
 
 /*
@@ -31,5 +33,11 @@ typedef struct ScratchTable
  * that nothing is known.
  */
 extern bool scratch_run(Node *stmt, const char *query, List *tables);
+
+/*
+ * The same for a statement on a domain, on a copy without constraints and
+ * without columns.
+ */
+extern bool scratch_run_on_domain(AlterDomainStmt *stmt, const char *query, Oid domain);
 
 #endif							/* ZDM_SCRATCH_H */

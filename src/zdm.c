@@ -12,10 +12,12 @@
 #include "fmgr.h"
 #include "guc.h"
 #include "hook.h"
+#include "plan/defer.h"
 #include "run/launcher.h"
 #include "run/made.h"
 #include "run/transaction.h"
 #include "window/ledger.h"
+#include "window/verify.h"
 #include "window/window.h"
 
 COMPAT_MODULE_MAGIC("zdm", ZDM_VERSION);
@@ -32,6 +34,7 @@ _PG_init(void)
 	ledger_init();
 	born_init();
 	protect_init();
+	verify_init(zdm_verify_now);
 	window_init(&window_ops);
 	made_init();
 	hook_init();

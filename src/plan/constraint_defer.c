@@ -79,6 +79,20 @@ spare_name(const ZdmRel *index)
 	}
 }
 
+/* DROP INDEX may name one twice. */
+static bool
+is_listed(List *objects, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		if (((const ObjectAddress *) lfirst(lc))->objectId == relid)
+			return true;
+	}
+	return false;
+}
+
 /* Give the index another name, which is returned. */
 static char *
 put_aside(ZdmDeferral *deferral, const ZdmRel *index)
@@ -118,8 +132,9 @@ zdm_defer_drop_index(ZdmDeferral *deferral, ZdmPhase phase)
 		ZdmRel	   *index = ddl_rel_by_names(&scratch, lfirst_node(List, lc), true);
 		ObjectAddress *address = palloc(sizeof(ObjectAddress));
 
-		if (index == NULL)
-			continue;			/* IF EXISTS */
+		if (index == NULL ||	/* IF EXISTS */
+			is_listed(objects, index->relid))
+			continue;
 		ObjectAddressSet(*address, RelationRelationId, index->relid);
 		objects = lappend(objects, address);
 		indexes = lappend(indexes, index);

@@ -337,12 +337,48 @@ run_now(ZdmDeferral *deferral, AlterTableCmd *cmd)
 	return true;
 }
 
+/* The part that makes the index which the command names, or NULL */
+static const ZdmPart *
+maker_of_index(const ZdmDeferral *deferral, const AlterTableCmd *cmd)
+{
+	const char *name = cmd->subtype == AT_ClusterOn ? cmd->name :
+		cmd->subtype == AT_ReplicaIdentity ? ((const ReplicaIdentityStmt *) cmd->def)->name : NULL;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, name ? deferral->parts : NIL)
+	{
+		ZdmPart    *part = lfirst(lc);
+
+		if (part->phase == ZDM_PHASE_EXPAND)
+			continue;
+		if (part->claims == NIL)
+			zdm_defer_add_claims(part);
+		foreach(lc2, part->claims)
+		{
+			const ZdmClaim *claim = lfirst(lc2);
+
+			if (strcmp(claim->action, "make") == 0 && strcmp(claim->kind, "relation") == 0 &&
+				strcmp(claim->name, name) == 0)
+				return part;
+		}
+	}
+	return NULL;
+}
+
 static bool
 defer_command(ZdmDeferral *deferral, AlterTableCmd *cmd)
 {
 	ZdmVerdict	verdict = verdict_on(deferral, cmd);
+	const ZdmPart *maker = maker_of_index(deferral, cmd);
 	ListCell   *lc;
 
+	if (maker != NULL)
+	{
+		(void) zdm_defer_action(deferral, maker->phase, "%s",
+								zdm_sql_action(deferral->ddl, (Node *) cmd));
+		return true;
+	}
 	if (verdict <= ZDM_VERDICT_WARN)
 		return run_now(deferral, cmd);
 	foreach(lc, deferral->judgements)

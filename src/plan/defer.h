@@ -87,4 +87,7 @@ extern void zdm_defer_add_claims(ZdmPart *part);
 /* verify.c: the query for the rows in its way, or in that of its undo_sql */
 extern void zdm_defer_add_verify(const ZdmDeferral *deferral, ZdmPart *part);
 
+/* verify.c: the same for SQL that is queued; see verify_init() */
+extern char *zdm_verify_now(const char *sql, Oid role);
+
 #endif							/* ZDM_DEFER_H */

@@ -84,6 +84,21 @@ schema_of(Node *stmt, const RangeVar *rv)
 	return NULL;
 }
 
+/* ALTER DOMAIN has its name as the third word. */
+static char *
+qualify_domain(const ZdmDdl *ddl, char *sql, const AlterDomainStmt *stmt)
+{
+	ZdmDdl		scratch = *ddl;
+	ObjectAddress domain;
+
+	if (list_length(stmt->typeName) > 1 ||
+		!ddl_object(&scratch, OBJECT_DOMAIN, (Node *) stmt->typeName, true, &domain))
+		return sql;
+	return psprintf("ALTER DOMAIN %s.%s",
+					quote_identifier(get_namespace_name(ddl_object_namespace(&domain))),
+					zdm_sql_skip(sql, 2));
+}
+
 char *
 zdm_sql_qualify(const ZdmDdl *ddl)
 {
@@ -92,6 +107,8 @@ zdm_sql_qualify(const ZdmDdl *ddl)
 	List	   *relations = list_copy(relations_of(stmt));
 	ListCell   *lc;
 
+	if (IsA(stmt, AlterDomainStmt))
+		return qualify_domain(ddl, sql, (const AlterDomainStmt *) stmt);
 	list_sort(relations, by_location_backwards);
 	foreach(lc, relations)
 	{

@@ -15,11 +15,13 @@
 
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "parser/parser.h"
 #include "parser/parse_type.h"
 #include "plan/advice.h"
 #include "plan/constraint_plan.h"
 #include "plan/defer.h"
+#include "plan/domain_verify.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -156,31 +158,43 @@ operator_text(List *name)
 					strVal(llast(name)));
 }
 
-/* Rows that another one conflicts with; not where an expression takes part */
+/* "excluded 1": a name for an expression that is a key of an EXCLUDE constraint */
+static const char *
+excluded_name(int position)
+{
+	return quote_identifier(psprintf("excluded %d", position + 1));
+}
+
+/* Rows that another one conflicts with; each expression becomes a column of them */
 static char *
 verify_exclusion(const Verify *verify, const Constraint *con, Node *cmd)
 {
-	char	   *condition = con->where_clause == NULL ? NULL :
-		zdm_sql_parenthesis(zdm_sql_action(verify->ddl, cmd), "where");
+	const char *action = zdm_sql_action(verify->ddl, cmd);
+	char	   *condition = con->where_clause == NULL ? NULL : zdm_sql_parenthesis(action, "where");
+	List	   *keys = zdm_sql_index_keys(action);
 	char	   *rows;
+	StringInfoData expressions;
 	StringInfoData join;
 	ListCell   *lc;
 
-	if (con->where_clause != NULL && condition == NULL)
+	if ((con->where_clause != NULL && condition == NULL) ||
+		list_length(keys) != list_length(con->exclusions))
 		return NULL;
-	rows = psprintf("(SELECT tableoid, ctid, * FROM %s%s%s)", from_text(verify, false),
-					condition ? " WHERE " : "", condition ? condition : "");
+	initStringInfo(&expressions);
 	initStringInfo(&join);
 	foreach(lc, con->exclusions)
 	{
+		int			i = foreach_current_index(lc);
 		const IndexElem *elem = linitial_node(IndexElem, lfirst(lc));
-		const char *column = elem->name ? quote_identifier(elem->name) : NULL;
+		const char *column = elem->name ? quote_identifier(elem->name) : excluded_name(i);
 
-		if (column == NULL)
-			return NULL;
+		if (elem->name == NULL)
+			appendStringInfo(&expressions, ", %s AS %s", (char *) list_nth(keys, i), column);
 		appendStringInfo(&join, " AND r.%s %s o.%s", column,
 						 operator_text(lsecond_node(List, lfirst(lc))), column);
 	}
+	rows = psprintf("(SELECT tableoid, ctid, *%s FROM %s%s%s)", expressions.data,
+					from_text(verify, false), condition ? " WHERE " : "", condition ? condition : "");
 	return psprintf("SELECT * FROM %s AS r WHERE EXISTS (SELECT FROM %s AS o WHERE (o.tableoid, o.ctid) <> (r.tableoid, r.ctid)%s)",
 					rows, rows, join.data);
 }
@@ -301,4 +315,22 @@ zdm_defer_add_verify(const ZdmDeferral *deferral, ZdmPart *part)
 		part->verify_sql = verify_alter_table(&ddl, (const AlterTableStmt *) ddl.stmt);
 	else if (IsA(ddl.stmt, IndexStmt))
 		part->verify_sql = verify_index(&ddl, (const IndexStmt *) ddl.stmt);
+	else if (IsA(ddl.stmt, AlterDomainStmt))
+		part->verify_sql = zdm_verify_domain(&ddl, (const AlterDomainStmt *) ddl.stmt, GetUserId());
+}
+
+/* A domain can have come to be used elsewhere since. */
+char *
+zdm_verify_now(const char *sql, Oid role)
+{
+	List	   *stmts = raw_parser(sql, RAW_PARSE_DEFAULT);
+	ZdmXact		xact = {0};
+	ZdmDdl		ddl = {0};
+
+	if (list_length(stmts) != 1 || !IsA(linitial_node(RawStmt, stmts)->stmt, AlterDomainStmt))
+		return NULL;
+	ddl.stmt = linitial_node(RawStmt, stmts)->stmt;
+	ddl.sql = ddl.query = sql;
+	ddl.xact = &xact;
+	return zdm_verify_domain(&ddl, (const AlterDomainStmt *) ddl.stmt, role);
 }

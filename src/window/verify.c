@@ -28,9 +28,18 @@ typedef struct Verification
 	int64		id;
 	const char *step;			/* for people */
 	const char *role;
+	const char *sql;			/* that the rows are in the way of */
 	const char *query;
 	List	   *settings;		/* char *: name=value */
 } Verification;
+
+static char *(*query_now) (const char *sql, Oid role) = NULL;
+
+void
+verify_init(char *(*query) (const char *sql, Oid role))
+{
+	query_now = query;
+}
 
 static char *
 result_text(uint64 row, int column)
@@ -51,7 +60,8 @@ find_steps(int64 window_id, bool undo)
 
 	count = ledger_execute("SELECT s.id, format('step %s (%s)', s.id, CASE WHEN $2 THEN s.undo_sql ELSE s.sql END),"
 						   "  t.role, s.verify_sql, s.settings, s.relids, s.relnames,"
-						   "  s.system_identifier = $3 AND s.database_oid = $4"
+						   "  s.system_identifier = $3 AND s.database_oid = $4,"
+						   "  CASE WHEN $2 THEN s.undo_sql ELSE s.sql END"
 						   " FROM zdm.step s JOIN zdm.statement t ON t.id = s.statement_id"
 						   " WHERE s.window_id = $1 AND s.deferred AND s.verify_sql IS NOT NULL"
 						   " AND CASE WHEN $2 THEN s.phase = 'expand' AND s.state = 'done'"
@@ -67,6 +77,7 @@ find_steps(int64 window_id, bool undo)
 		verification->role = result_text(i, 3);
 		verification->query = result_text(i, 4);
 		verification->settings = ledger_result_texts(i, 5);
+		verification->sql = result_text(i, 9);
 		if (result_text(i, 8)[0] == 't')
 			verification->query = stored_sql_now(verification->query, queue_result_targets(i, 6, 7));
 		result = lappend(result, verification);
@@ -79,20 +90,25 @@ static char *
 verify(const Verification *verification)
 {
 	Oid			role = get_role_oid(verification->role, true);
+	const char *query = verification->query;
+	char	   *current;
 	char	   *error;
 	char	   *count;
 
 	if (!OidIsValid(role))
 		return psprintf("%s: its role \"%s\" does not exist", verification->step, verification->role);
-	count = probe_query(psprintf("SELECT count(*) FROM (%s) AS found", verification->query),
+	current = query_now(verification->sql, role);
+	if (current != NULL)
+		query = current;
+	count = probe_query(psprintf("SELECT count(*) FROM (%s) AS found", query),
 						role, verification->settings, CurrentMemoryContext, &error);
 	if (error != NULL)
 		return psprintf("%s: the query for rows in its way failed: %s: %s",
-						verification->step, error, verification->query);
+						verification->step, error, query);
 	if (strcmp(count, "0") == 0)
 		return NULL;
 	return psprintf("%s: rows in its way: %s, found by: %s",
-					verification->step, count, verification->query);
+					verification->step, count, query);
 }
 
 List *

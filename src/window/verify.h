@@ -23,6 +23,13 @@ typedef struct VerifiedStep
 } VerifiedStep;
 
 /*
+ * query gives the query for the rows in the way of the SQL with the facts of now,
+ * of which there can be others than when it was queued; NULL: it is the same.
+ * It leaves out what the role cannot read.
+ */
+extern void verify_init(char *(*query) (const char *sql, Oid role));
+
+/*
  * VerifiedStep, for the steps that have such a query: those that take away and
  * wait for the end of the window, or those that its abort undoes.  Each query
  * is run with the rights and settings of the step.  Between ledger_begin() and

@@ -406,6 +406,7 @@ my @cases = (
 		ddl => [q{ALTER DOMAIN short ADD CONSTRAINT short_length CHECK (length(value) < 10)}],
 		old => [q{INSERT INTO tag VALUES (:id, 'more than ten characters')}],
 		new => [q{INSERT INTO tag VALUES (:id, 'few')}],
+		in_the_way => 'app\.tag',
 		clear => q{UPDATE tag SET t = 'few' WHERE length(t) >= 10},
 	},
 
