@@ -365,7 +365,7 @@ run_next(int64 window_id, const char *session_role, QueueOutcome *outcome)
 	restart_commit();
 	if (run.queued != NULL)
 	{
-		worker_report(run.queued->sql);
+		worker_report(run.queued->sql, run.queued->attempts);
 		run_one(&run);
 		queue_release(run.queued);
 		note_outcome(outcome, &run);

@@ -23,11 +23,23 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/array.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
 
 #define SLOTS_NAME	"zdm"
 
 /* databases that sessions want looked at, between two turns of the launcher */
 #define MAX_WANTED	64
+
+/*
+ * So often a step makes way for DDL that wants its table.  After that each
+ * attempt stands its ground for a time, which doubles from one to the next:
+ * however long the step takes, it gets its time in the end.
+ */
+#define FREE_ATTEMPTS	3
+#define FIRM_MS			10000
+#define FIRM_DOUBLINGS	9
 
 typedef enum SlotState
 {
@@ -44,6 +56,7 @@ typedef struct Slot
 	Oid			database;
 	Oid			role;
 	pid_t		pid;			/* while it is running */
+	TimestampTz firm_until;		/* its step does not make way before */
 	ZdmOutcome	outcome;
 } Slot;
 
@@ -161,26 +174,69 @@ slots_terminate(Oid database)
 	LWLockRelease(shared->lock);
 }
 
-bool
-slots_interrupt(List *pids, bool asks)
+/* Does the process wait for a lock that this session holds? */
+static bool
+waits_for_me(int pid)
 {
-	bool		result = false;
+	ArrayType  *array = DatumGetArrayTypeP(DirectFunctionCall1(pg_blocking_pids,
+															   Int32GetDatum(pid)));
+	const int32 *pids = (const int32 *) ARR_DATA_PTR(array);
+	int			count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 
-	if (shared == NULL || my_slot != NULL || pids == NIL)
-		return false;
+	for (int i = 0; i < count; i++)
+	{
+		if (pids[i] == MyProcPid)
+			return true;
+	}
+	return false;
+}
+
+/* The lock keeps the number from being another process's by now. */
+static void
+interrupt_worker(int pid)
+{
 	LWLockAcquire(shared->lock, LW_SHARED);
 	for (int i = 0; i < shared->slot_count; i++)
 	{
 		const Slot *slot = &shared->slots[i];
 
-		if (slot->state != SLOT_RUNNING || slot->database != MyDatabaseId ||
-			!OidIsValid(slot->role) || !list_member_int(pids, slot->pid))
+		if (slot->state == SLOT_RUNNING && slot->pid == pid)
+			(void) kill(pid, SIGINT);
+	}
+	LWLockRelease(shared->lock);
+}
+
+bool
+slots_interrupt(List *pids, bool asks)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Slot	   *workers;
+	int			count = 0;
+	bool		result = false;
+
+	if (shared == NULL || my_slot != NULL || pids == NIL)
+		return false;
+	workers = palloc(sizeof(Slot) * shared->slot_count);
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < shared->slot_count; i++)
+	{
+		const Slot *slot = &shared->slots[i];
+
+		if (slot->state == SLOT_RUNNING && slot->database == MyDatabaseId &&
+			OidIsValid(slot->role) && list_member_int(pids, slot->pid))
+			workers[count++] = *slot;
+	}
+	LWLockRelease(shared->lock);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (workers[i].firm_until > now && !waits_for_me(workers[i].pid))
 			continue;
 		result = true;
 		if (asks)
-			(void) kill(slot->pid, SIGINT);
+			interrupt_worker(workers[i].pid);
 	}
-	LWLockRelease(shared->lock);
+	pfree(workers);
 	return result;
 }
 
@@ -267,6 +323,7 @@ slots_assign(int first, int last, Oid database, Oid role, ZdmAssignment *assignm
 		slot->database = database;
 		slot->role = role;
 		slot->pid = 0;
+		slot->firm_until = 0;
 		memset(&slot->outcome, 0, sizeof(ZdmOutcome));
 		assignment->slot = i;
 		assignment->generation = slot->generation;
@@ -365,10 +422,14 @@ slots_report_due(const ZdmDue *due)
 }
 
 void
-slots_report_begun(void)
+slots_report_begun(int earlier_attempts)
 {
+	int			doublings = Min(earlier_attempts - FREE_ATTEMPTS, FIRM_DOUBLINGS);
+
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	my_slot->outcome.has_begun = true;
+	my_slot->firm_until = doublings < 0 ? 0 :
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) FIRM_MS << doublings);
 	LWLockRelease(shared->lock);
 }
 

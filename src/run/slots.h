@@ -50,7 +50,9 @@ extern void slots_terminate(Oid database);
 
 /*
  * Any session but a worker: is one of the processes (int) a worker in its
- * database?  If it asks them to, they cancel what they do.
+ * database that makes way?  If it asks them to, they cancel what they do.  A
+ * step that has made way several times does so no more for a while, unless it
+ * waits for the very transaction that asks.
  */
 extern bool slots_interrupt(List *pids, bool asks);
 
@@ -79,7 +81,7 @@ extern bool slots_reap(int slot, bool is_gone, ZdmAssignment *assignment, ZdmOut
  */
 extern bool slots_attach(const ZdmAssignment *assignment);
 extern void slots_report_due(const ZdmDue *due);
-extern void slots_report_begun(void);
+extern void slots_report_begun(int earlier_attempts);
 extern void slots_report_worked(void);
 
 #endif							/* ZDM_SLOTS_H */

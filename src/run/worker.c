@@ -68,11 +68,11 @@ worker_init(ZdmRunNext function)
 }
 
 void
-worker_report(const char *sql)
+worker_report(const char *sql, int earlier_attempts)
 {
 	if (!is_worker)
 		return;
-	slots_report_begun();
+	slots_report_begun(earlier_attempts);
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, sql);
 }

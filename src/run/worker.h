@@ -24,8 +24,11 @@ typedef bool (*ZdmRunNext) (int64 window_id, const char *session_role);
 
 extern void worker_init(ZdmRunNext run_next);
 
-/* In a worker: let pg_stat_activity show what it carries out.  Else nothing. */
-extern void worker_report(const char *sql);
+/*
+ * In a worker: let pg_stat_activity show what it carries out, and others know
+ * how often that was begun before.  Else nothing.
+ */
+extern void worker_report(const char *sql, int earlier_attempts);
 
 /* what the launcher registers */
 extern PGDLLEXPORT void zdm_worker_main(Datum main_arg);

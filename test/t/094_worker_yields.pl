@@ -3,7 +3,7 @@
 # A worker that carries a deferred step out makes room for DDL on the same
 # table, as autovacuum does, and comes again: else the second file of a
 # migration would wait for the index that the first one has queued, and that
-# index build for the second file's transaction.
+# index build for the second file's transaction.  But not without end.
 
 use strict;
 use warnings FATAL => 'all';
@@ -11,6 +11,7 @@ use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('yields');
 $node->init;
@@ -83,6 +84,47 @@ foreach my $index (sort keys %ddl)
 	is(send_beside($ddl{$index}), '', "DDL goes first: $ddl{$index}");
 	is_built($index);
 }
+
+# DDL on the table again and again: the build makes way a few times, then stands
+# its ground long enough to be done; no DDL fails.
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE slow (id int PRIMARY KEY);
+INSERT INTO slow SELECT generate_series(1, 20);
+CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.05); RETURN $1; END';
+BEGIN;
+CREATE INDEX slow_idx ON slow (slowly(id));
+COMMIT;
+SQL
+my $built = 0;
+my @failed;
+my ($sent, $until) = (0, time + 120);
+while (!$built && time < $until)
+{
+	my $stderr;
+
+	$node->psql('postgres', "ALTER TABLE slow ALTER COLUMN id SET DEFAULT $sent", stderr => \$stderr);
+	push @failed, $stderr if $stderr =~ /ERROR/;
+	$sent++;
+	$built = $node->safe_psql('postgres', q{SELECT count(*) FROM zdm_steps WHERE sql ~ 'slow_idx' AND state = 'done'});
+	usleep(100_000);
+}
+is($built, 1, 'an index is built though DDL on its table comes all the time');
+is("@failed", '', 'and that gets on too');
+is($node->safe_psql('postgres', q{SELECT attempts FROM zdm_steps WHERE sql ~ 'slow_idx'}), '4', 'it has made way three times');
+is($node->safe_psql('postgres', q{SELECT indisvalid FROM pg_index WHERE indexrelid = 'slow_idx'::regclass}), 't', 'slow_idx is built in the end');
+
+# One that stands its ground makes way for the transaction that it waits for.
+$node->safe_psql('postgres', q{SELECT zdm_pause('w'); BEGIN; CREATE INDEX t_firm ON t (a, id); COMMIT; UPDATE zdm.step SET attempts = 3 WHERE sql ~ 't_firm'});
+my $writer = $node->background_psql('postgres');
+$writer->query_safe('BEGIN; LOCK TABLE other; UPDATE t SET id = id');
+$node->safe_psql('postgres', q{SELECT zdm_resume('w')});
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM zdm_steps WHERE sql ~ 't_firm' AND cardinality(waits_for) > 0}) or die 'no build';
+$writer->query_safe('ALTER TABLE t ADD COLUMN firm int');
+$writer->query_safe('COMMIT');
+$writer->quit;
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'firm'}),
+	1, 'DDL of a transaction that the build waits for goes first, however often it has been tried');
+is_built('t_firm');
 
 is($node->safe_psql('postgres', q{SELECT count(*) FROM zdm_steps WHERE state NOT IN ('done')}),
 	0, 'all steps are done');
