@@ -41,7 +41,14 @@ BEGIN;
 CREATE INDEX customer_name ON customer (name);
 CREATE INDEX customer_plan ON customer (plan);
 COMMIT;
+-- nothing is carried out, and that is said
+\set VERBOSITY terse
+SET client_min_messages = notice;
 CALL zdm_run('control_1');
+CALL zdm_run();
+SET client_min_messages = warning;
+\set VERBOSITY default
+SELECT paused_by = session_user AS by_me, paused_at > opened_at AS since FROM zdm.window WHERE name = 'control_1';
 SELECT * FROM steps;
 SELECT condition, ok FROM zdm_window_status() WHERE condition = 'migrate steps done';
 -- a step that waits is not one to be tried again
@@ -53,6 +60,7 @@ CALL try(format('SELECT zdm_retry(%s)', step('%customer_plan%')));
 SELECT zdm_resume('control_1');
 SELECT zdm_resume('control_1');
 SELECT paused FROM zdm_windows WHERE name = 'control_1';
+SELECT paused_by, paused_at FROM zdm.window WHERE name = 'control_1';
 CALL zdm_wait('control_1');
 SELECT * FROM steps;
 SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'customer'::regclass ORDER BY 1;
@@ -115,6 +123,50 @@ SELECT zdm_cancel(step('%DROP COLUMN plan'));
 SELECT state FROM zdm_windows WHERE name = 'control_1';
 -- its window is over
 CALL try(format('SELECT zdm_retry(%s)', step('%DROP COLUMN plan')));
+
+-- a rename that is given up: the view goes that has the new name
+CREATE TABLE invoice (id int PRIMARY KEY, total int);
+SELECT zdm_begin_window('control_rename', 'defer') IS NOT NULL AS opened;
+ALTER TABLE invoice RENAME TO bill;
+ALTER TABLE bill ADD COLUMN note text;
+CREATE VIEW unpaid AS SELECT id, note FROM bill;
+SELECT count(note) FROM bill;
+SET client_min_messages = notice;
+SELECT zdm_cancel(max(id)) FROM zdm.step WHERE sql LIKE '%RENAME TO bill';
+SET client_min_messages = warning;
+-- which the end of the window waits for too
+CALL zdm_wait('control_rename');
+SELECT phase, state, sql, undo_sql FROM zdm.step WHERE deferred AND window_id = (SELECT max(id) FROM zdm.window) ORDER BY id;
+SELECT to_regclass('bill') AS bill, to_regclass('invoice') AS invoice;
+SELECT * FROM unpaid;
+-- the name is free
+ALTER TABLE invoice RENAME TO bill;
+SELECT zdm_pause('control_rename');
+SELECT zdm_end_window();
+SELECT zdm_cancel(max(id)) FROM zdm.step WHERE sql LIKE '%RENAME TO bill';
+SELECT state FROM zdm_windows WHERE name = 'control_rename';
+SELECT zdm_resume('control_rename');
+CALL zdm_wait('control_rename');
+SELECT state FROM zdm_windows WHERE name = 'control_rename';
+SELECT to_regclass('bill') AS bill, to_regclass('invoice') AS invoice;
+-- what uses the view keeps it, and the step says so
+SELECT zdm_begin_window('control_rename', 'defer') IS NOT NULL AS opened;
+ALTER TABLE invoice RENAME TO bill;
+SET zdm.mode = off;
+CREATE VIEW uses AS SELECT * FROM bill;
+RESET zdm.mode;
+SELECT zdm_cancel(max(id)) FROM zdm.step WHERE sql LIKE '%RENAME TO bill';
+\set VERBOSITY sqlstate
+CALL zdm_wait('control_rename');
+\set VERBOSITY default
+SELECT state, last_error FROM zdm.step WHERE undo_sql LIKE 'DROP VIEW%bill' AND window_id = (SELECT max(id) FROM zdm.window);
+SET zdm.mode = off;
+DROP VIEW uses;
+RESET zdm.mode;
+SELECT zdm_retry(max(id)) FROM zdm.step WHERE undo_sql LIKE 'DROP VIEW%bill';
+CALL zdm_wait('control_rename');
+SELECT to_regclass('bill') AS bill;
+SELECT zdm_end_window();
 
 -- who may
 CREATE ROLE zdm_window_control;

@@ -69,6 +69,34 @@ UPDATE zdm.statement SET role = session_role WHERE role = 'zdm_gone';
 UPDATE zdm.step SET settings = NULL WHERE id = step('%plan%');
 SELECT ok, detail FROM status WHERE condition = 'no row in the way';
 
+-- who asks sees no more of it than he may: queries of others are not run for
+-- him, unless he may end the window
+SET zdm.mode = off;
+CREATE ROLE zdm_window_asks;
+CREATE ROLE zdm_window_reads IN ROLE pg_read_all_stats;
+CREATE ROLE zdm_window_acts IN ROLE zdm_window_end;
+CREATE ROLE zdm_window_ends;
+GRANT EXECUTE ON FUNCTION zdm_end_window TO zdm_window_ends;
+RESET zdm.mode;
+CREATE FUNCTION asked() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'asked'; RETURN false; END $$;
+UPDATE zdm.step SET verify_sql = 'SELECT 1 WHERE window_end.asked()', state = 'failed', last_error = 'secret' WHERE id = step('%plan%');
+UPDATE zdm.statement SET role = 'zdm_window_end' WHERE id = (SELECT statement_id FROM zdm.step WHERE id = step('%plan%'));
+SET ROLE zdm_window_asks;
+SELECT condition, ok, regexp_replace(detail, 'step \d+', 'step N') AS detail FROM zdm_window_status() WHERE condition ~ 'step|row';
+SET ROLE zdm_window_reads;
+SELECT condition, ok, regexp_replace(detail, 'step \d+', 'step N') AS detail FROM zdm_window_status() WHERE condition ~ 'step|row';
+SET ROLE zdm_window_acts;
+SELECT condition, ok, regexp_replace(detail, 'step \d+', 'step N') AS detail FROM zdm_window_status() WHERE condition ~ 'step|row';
+SET ROLE zdm_window_ends;
+SELECT condition, ok, regexp_replace(detail, 'step \d+', 'step N') AS detail FROM zdm_window_status() WHERE condition ~ 'step|row';
+RESET ROLE;
+UPDATE zdm.step SET state = 'queued', last_error = NULL, verify_sql = NULL WHERE id = step('%plan%');
+UPDATE zdm.statement SET role = session_role WHERE role = 'zdm_window_end';
+-- where there is no query, all is known
+SET ROLE zdm_window_asks;
+SELECT ok, detail FROM zdm_window_status() WHERE condition ~ 'row';
+RESET ROLE;
+
 -- a step that has failed
 SELECT zdm_pause('end_2');
 UPDATE zdm.step SET state = 'failed', last_error = 'disk full' WHERE id = step('%plan%');
@@ -106,7 +134,8 @@ SELECT zdm_begin_window('end_3', 'defer') IS NOT NULL AS opened;
 SELECT zdm_end_window();
 SELECT state FROM zdm_windows WHERE name = 'end_3';
 
--- the quiet period counts from the last statement that takes something away
+-- the quiet period counts from the last statement that takes something away,
+-- and from when the last old client was there: this session is one
 SELECT zdm_begin_window('end_4', 'defer', NULL, '1 hour') IS NOT NULL AS opened;
 ALTER TABLE customer DROP COLUMN plan;
 SELECT ok FROM status WHERE condition = 'quiet period over';
@@ -116,6 +145,23 @@ SELECT zdm_end_window();
 CALL zdm_wait();
 SELECT name, state FROM zdm_windows WHERE name = 'end_4';
 
-DROP OWNED BY zdm_window_end;
-DROP ROLE zdm_window_end;
+SELECT zdm_begin_window('end_5', 'defer', 'shop v1%', '1 hour') IS NOT NULL AS opened;
+SET application_name = 'shop v1';
+SELECT ok, detail FROM status WHERE condition = 'quiet period over';
+ALTER TABLE customer DROP COLUMN "Odd ""name";
+UPDATE zdm.statement SET at = at - interval '61 min' WHERE id = (SELECT statement_id FROM zdm.step WHERE id = step('%Odd%'));
+SELECT ok, detail FROM status WHERE condition = 'quiet period over';
+RESET application_name;
+SELECT ok FROM status WHERE condition = 'quiet period over';
+SELECT zdm_abort_window();
+-- in one that does not defer all can be removed later
+SELECT zdm_begin_window('end_6', 'refuse', 'shop v1%', '1 hour') IS NOT NULL AS opened;
+SELECT ok, detail FROM status WHERE condition = 'quiet period over';
+SET application_name = 'shop v1';
+SELECT ok, detail FROM status WHERE condition = 'quiet period over';
+RESET application_name;
+SELECT zdm_end_window();
+
+DROP OWNED BY zdm_window_end, zdm_window_ends;
+DROP ROLE zdm_window_end, zdm_window_asks, zdm_window_reads, zdm_window_acts, zdm_window_ends;
 DROP SCHEMA window_end CASCADE;

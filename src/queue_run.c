@@ -32,6 +32,7 @@
 #include "utils/snapmgr.h"
 #include "window/queue.h"
 #include "window/stored_sql.h"
+#include "window/window.h"
 
 #define OTHERS_POLL_MS	100
 
@@ -423,13 +424,17 @@ pause_outside(bool *told)
 	StartTransactionCommand();
 }
 
-/* Who carried the last step out may not have come to it yet. */
+/*
+ * Who carried the last step out may not have come to it yet.  And say which
+ * windows have steps that do not go on.
+ */
 static void
-finish_last_windows(MemoryContext context)
+finish_last_windows(int64 window_id, MemoryContext context)
 {
 	restart_commit();
 	restart_begin_step(context);
 	(void) queue_finish_windows();
+	window_report_held(window_id);
 	restart_commit();
 	StartTransactionCommand();
 }
@@ -453,7 +458,7 @@ queue_run_all(int64 window_id)
 		if (outcome.is_busy)
 			pause_outside(&told);
 	}
-	finish_last_windows(outcome.context);
+	finish_last_windows(window_id, outcome.context);
 	report_outcome(&outcome);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(outcome.context);

@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "window/ledger.h"
+#include "window/queue_sql.h"
 #include "window/window.h"
 
 PG_FUNCTION_INFO_V1(zdm_wait);
@@ -48,6 +49,7 @@ typedef struct Queue
 	int64		held;			/* of windows that do not */
 	const char *held_window;
 	bool		held_is_foreign;	/* its window came with a dump or copy */
+	const char *held_by;		/* who has paused it, a sentence */
 	const char *progress;		/* what goes on, for people */
 	const char *failed_id;		/* the first failed step, or NULL */
 	const char *failed_sql;
@@ -62,19 +64,12 @@ typedef struct Wait
 	TimestampTz notice_at;
 	char	   *last_notice;
 	bool		said_starved;
+	bool		said_held;
 	MemoryContext context;		/* survives transactions */
 	MemoryContext look_context; /* until the next look */
 } Wait;
 
-/*
- * The steps that a window waits for, as it is now: migrate steps, when it has
- * ended the others too, when it is aborted what is undone.
- */
-#define AWAITED \
-	"p.deferred AND ($1 = 0 OR p.window_id = $1)" \
-	" AND CASE w.state WHEN 'open' THEN p.phase = 'migrate' AND NOT p.is_undo" \
-	"  WHEN 'closing' THEN p.phase <> 'expand' AND NOT p.is_undo" \
-	"  WHEN 'aborting' THEN p.is_undo ELSE false END"
+#define AWAITED	"($1 = 0 OR p.window_id = $1) AND " QUEUE_AWAITED
 
 /*
  * What is unfinished, those that run first.  A window that is ending is not
@@ -88,7 +83,8 @@ static const char unfinished_sql[] =
 " w.paused OR foreign_window AS held, foreign_window, z.pid,"
 " CASE WHEN z.total > 0 THEN format('%s of %s blocks', z.done, z.total) END,"
 " array_to_string(z.waits_for, ', '),"
-" CASE WHEN p.retry_at > clock_timestamp() THEN p.retry_at END"
+" CASE WHEN p.retry_at > clock_timestamp() THEN p.retry_at END,"
+" CASE WHEN w.paused_by IS NULL THEN '' ELSE format('Paused by %s at %s. ', w.paused_by, w.paused_at::timestamptz(0)) END"
 " FROM zdm.window w CROSS JOIN LATERAL (SELECT w.system_identifier <> $2 OR w.database_oid <> $3 AS foreign_window) AS f"
 " LEFT JOIN (zdm.step p LEFT JOIN zdm.progress z ON z.step_id = p.id) ON p.window_id = w.id AND " AWAITED
 " AND p.state IN ('queued', 'running', 'failed')"
@@ -166,6 +162,7 @@ add_row(Queue *queue, uint64 row, MemoryContext context)
 		{
 			queue->held_window = column(row, 2);
 			queue->held_is_foreign = is_true(row, 7);
+			queue->held_by = queue->held_is_foreign ? "" : column(row, 12);
 		}
 		queue->held++;
 	}
@@ -226,10 +223,10 @@ report_held(const Queue *queue)
 			 errmsg("window \"%s\" was opened in another database, of which this one is a copy",
 					queue->held_window) :
 			 errmsg("window \"%s\" is paused", queue->held_window),
-			 errdetail_plural("%lld deferred step is not carried out.",
-							  "%lld deferred steps are not carried out.",
-							  (long) queue->held, (long long) queue->held),
-			 errhint("SELECT zdm_resume(%s) goes on with it.",
+			 errdetail_plural("%s%lld deferred step is not carried out.",
+							  "%s%lld deferred steps are not carried out.",
+							  (long) queue->held, queue->held_by, (long long) queue->held),
+			 errhint("SELECT zdm_resume(%s); goes on with it.",
 					 quote_literal_cstr(queue->held_window))));
 }
 
@@ -267,6 +264,11 @@ report_progress(Wait *wait, const Queue *queue)
 	if (now < wait->notice_at)
 		return;
 	wait->notice_at = TimestampTzPlusMilliseconds(now, NOTICE_PAUSE);
+	if (!wait->said_held && queue->held > 0)
+	{
+		wait->said_held = true;
+		window_report_held(wait->window_id);
+	}
 	notice = psprintf("%lld of %lld deferred steps are done", (long long) queue->done,
 					  (long long) (queue->done + queue->unfinished + queue->held));
 	if (wait->last_notice == NULL ||

@@ -31,6 +31,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "run/clients.h"
 #include "run/launcher.h"
 #include "run/slots.h"
 #include "storage/ipc.h"
@@ -134,6 +135,7 @@ launcher_init(ZdmRunNext run_next)
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	slots_init();
+	clients_init();
 	worker_init(run_next);
 	prev_object_access_hook = object_access_hook;
 	object_access_hook = make_way;

@@ -22,7 +22,9 @@ CREATE TABLE zdm.window (
 	ended_by name,
 	system_identifier bigint NOT NULL,
 	database_oid oid NOT NULL,
-	paused boolean NOT NULL DEFAULT false
+	paused boolean NOT NULL DEFAULT false,
+	paused_by name,
+	paused_at timestamptz
 );
 CREATE UNIQUE INDEX window_open_name ON zdm.window (name)
 	WHERE state NOT IN ('closed', 'aborted');
@@ -218,7 +220,7 @@ CREATE PROCEDURE zdm_run(name text DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'zdm_run'
 LANGUAGE C;
 COMMENT ON PROCEDURE zdm_run(text) IS
-	'end what sessions that are gone have left half done, of one window or of all: each statement is undone or completed, with the rights of the role that sent it; raises ZDM02 inside a transaction block or function';
+	'carry out the deferred steps whose turn has come, of one window or of all, with the rights of the roles that sent them; before that end what sessions that are gone have left half done; raises the error of a step that has failed, ZDM02 inside a transaction block or function';
 
 CREATE PROCEDURE zdm_wait(name text DEFAULT NULL, timeout interval DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'zdm_wait'
@@ -306,6 +308,7 @@ CREATE VIEW zdm_steps AS
 		CASE
 			WHEN NOT p.deferred OR p.state NOT IN ('queued', 'running') OR z.pid IS NOT NULL THEN NULL
 			WHEN w.paused THEN 'the window is paused'
+			WHEN (SELECT v.paused FROM zdm_windows v WHERE v.id = w.id) THEN 'the window was opened in another database'
 			WHEN w.state = 'open' AND p.phase = 'contract' THEN 'the window has not ended'
 			WHEN p.retry_at > pg_catalog.clock_timestamp() THEN 'it is tried again after an error'
 			WHEN first.id IS NOT NULL THEN pg_catalog.format('step %s comes first', first.id)

@@ -68,12 +68,17 @@ typedef struct Condition
 {
 	const char *name;
 	bool		ok;
+	bool		is_unknown;		/* it was not looked at; ok is false */
 	bool		can_be_forced;	/* force => true skips it */
 	const char *detail;
 } Condition;
 
-/* Condition; in the context given */
-extern List *window_conditions(const OpenWindow *window, MemoryContext context);
+/*
+ * Condition; in the context given.  For the eyes of that role: steps of others
+ * are not shown to it, and queries of others not run for it.  InvalidOid: of
+ * somebody who may end the window, so all is looked at.
+ */
+extern List *window_conditions(const OpenWindow *window, Oid viewer, MemoryContext context);
 
 /* adopt.c: make a window of a restored copy one of this database */
 extern void window_adopt(const OpenWindow *window);

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -17,6 +18,7 @@
 #include "window/action.h"
 #include "window/ledger.h"
 #include "window/queue.h"
+#include "window/queue_sql.h"
 #include "window/window.h"
 
 PG_FUNCTION_INFO_V1(zdm_pause);
@@ -38,10 +40,17 @@ typedef struct StepRow
 static void
 set_paused(const OpenWindow *window, bool paused)
 {
-	static const Oid types[] = {INT8OID, BOOLOID};
-	Datum		values[] = {Int64GetDatum(window->id), BoolGetDatum(paused)};
+	static const Oid types[] = {INT8OID, BOOLOID, NAMEOID};
+	Datum		values[lengthof(types)];
 
-	ledger_execute("UPDATE zdm.window SET paused = $2 WHERE id = $1",
+	values[0] = Int64GetDatum(window->id);
+	values[1] = BoolGetDatum(paused);
+	values[2] = DirectFunctionCall1(namein,
+									CStringGetDatum(GetUserNameFromId(GetSessionUserId(), false)));
+	ledger_execute("UPDATE zdm.window SET paused = $2,"
+				   " paused_by = CASE WHEN $2 THEN $3 END,"
+				   " paused_at = CASE WHEN $2 THEN clock_timestamp() END"
+				   " WHERE id = $1 AND NOT (paused AND $2)",
 				   lengthof(types), types, values, NULL);
 }
 
@@ -76,6 +85,48 @@ zdm_resume(PG_FUNCTION_ARGS)
 	ledger_end(&scope);
 	window_wake_workers();
 	PG_RETURN_VOID();
+}
+
+/* A window that does not go on, with its steps. */
+static void
+report_held(HeapTuple tuple, TupleDesc desc)
+{
+	const char *name = SPI_getvalue(tuple, desc, 1);
+	const char *by = SPI_getvalue(tuple, desc, 2);
+	bool		is_native = SPI_getvalue(tuple, desc, 4)[0] == 't';
+	char	   *count = SPI_getvalue(tuple, desc, 5);
+
+	ereport(NOTICE,
+			(is_native ? errmsg("window \"%s\" is paused", name) :
+			 errmsg("window \"%s\" was opened in another database, of which this one is a copy", name),
+			 is_native && by != NULL ?
+			 errdetail("Paused by %s at %s. Deferred steps that are not carried out: %s.",
+					   by, SPI_getvalue(tuple, desc, 3), count) :
+			 errdetail("Deferred steps that are not carried out: %s.", count),
+			 errhint("SELECT zdm_resume(%s); goes on with it.", quote_literal_cstr(name))));
+}
+
+void
+window_report_held(int64 window_id)
+{
+	static const Oid types[] = {INT8OID, INT8OID, OIDOID};
+	Datum		values[] = {Int64GetDatum(window_id), Int64GetDatum((int64) GetSystemIdentifier()),
+	ObjectIdGetDatum(MyDatabaseId)};
+	LedgerScope scope;
+	uint64		count;
+
+	ledger_begin(&scope);
+	count = ledger_execute("SELECT w.name, w.paused_by, w.paused_at::timestamptz(0)::text,"
+						   "  w.system_identifier = $2 AND w.database_oid = $3, count(p.id)"
+						   " FROM zdm.window w LEFT JOIN zdm.step p ON p.window_id = w.id AND " QUEUE_AWAITED
+						   "  AND p.state IN ('queued', 'running', 'failed')"
+						   " WHERE w.state IN ('open', 'closing', 'aborting') AND $1 IN (0, w.id)"
+						   "  AND (w.paused OR w.system_identifier <> $2 OR w.database_oid <> $3)"
+						   " GROUP BY w.id HAVING count(p.id) > 0 OR $1 <> 0 ORDER BY w.id",
+						   lengthof(types), types, values, NULL);
+	for (uint64 i = 0; i < count; i++)
+		report_held(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	ledger_end(&scope);
 }
 
 /* Raises if there is no such step, or it is none of a window. */
@@ -160,6 +211,33 @@ cancel_session(int64 step_id)
 }
 
 /*
+ * The view that has a relation's new name stands for what the step would have
+ * made of it: who gives the rename up gives the name up.  As a step, since
+ * clients may be using the view.
+ */
+static void
+take_view_away(const StepRow *row)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(row->id)};
+
+	if (ledger_execute("UPDATE zdm.step e SET state = 'queued', is_undo = true, attempts = 0,"
+					   "  last_error = NULL, retry_at = NULL, finished_at = NULL, position = NULL"
+					   " FROM zdm.step s WHERE s.id = $1 AND s.phase = 'contract' AND NOT s.is_undo"
+					   " AND EXISTS (SELECT FROM zdm.claim c WHERE c.step_id = s.id AND c.action = 'make')"
+					   " AND e.statement_id = s.statement_id AND e.deferred AND e.phase = 'expand'"
+					   " AND e.state = 'done' AND e.undo_sql LIKE 'DROP VIEW %'"
+					   " AND starts_with(s.sql, e.undo_sql || ';') RETURNING e.undo_sql",
+					   lengthof(types), types, values, NULL) == 0)
+		return;
+	ereport(NOTICE,
+			(errmsg("the view that has the new name is taken away: %s",
+					SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
+			 errdetail("Clients that use the new name fail from then on; the relation keeps its old name.")));
+	action_start_work(action_find_window(row->window_name, CurrentMemoryContext, false));
+}
+
+/*
  * The later steps of the statement build on this one.  Says which they are,
  * and what of the statement stays.
  */
@@ -207,6 +285,7 @@ zdm_cancel(PG_FUNCTION_ARGS)
 		report_wrong_state(row, "cancelled");
 	execute_on_step("UPDATE zdm.step SET state = 'cancelled', finished_at = clock_timestamp()"
 					" WHERE id = $1", step_id);
+	take_view_away(row);
 	cancel_later_steps(row);
 	if (strcmp(row->state, "running") == 0)
 		cancel_session(step_id);

@@ -74,13 +74,13 @@ find_ready_window(const char *name, bool force, MemoryContext context)
 	char	   *before = list_steps(window);
 	char	   *after;
 
-	check_conditions(window, window_conditions(window, context), force);
+	check_conditions(window, window_conditions(window, InvalidOid, context), force);
 	action_hold_off_ddl();
 	locked = find_open_window(window->name, context, true);
 	after = list_steps(locked);
 	if (locked->id != window->id ||
 		(before == NULL ? after != NULL : after == NULL || strcmp(before, after) != 0))
-		check_conditions(locked, window_conditions(locked, context), force);
+		check_conditions(locked, window_conditions(locked, InvalidOid, context), force);
 	return locked;
 }
 

@@ -28,6 +28,16 @@
 	"  AND ($1 = 0 OR w.id = $1))"
 
 /*
+ * Of a row p of zdm.step: does its window w wait for it, as that is now?  For
+ * migrate steps and what is undone after a cancel; when it has ended for all;
+ * when it is aborted for what is undone.
+ */
+#define QUEUE_AWAITED \
+	"p.deferred AND CASE w.state WHEN 'open' THEN p.phase = 'migrate' OR p.is_undo" \
+	"  WHEN 'closing' THEN p.phase <> 'expand' OR p.is_undo" \
+	"  WHEN 'aborting' THEN p.is_undo ELSE false END"
+
+/*
  * Of a row o of open: have those before it been carried out?
  *
  * Long steps wait for earlier ones on the same relations only; in a restored

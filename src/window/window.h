@@ -14,6 +14,7 @@
 #include "zdm.h"
 
 #include "catalog/objectaddress.h"
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 typedef struct ZdmWindow
@@ -58,6 +59,22 @@ pg_noreturn extern void window_report_ending(const char *name, const char *state
  * ZDM02 if there was none.
  */
 extern int64 window_latest_id(const char *name);
+
+/*
+ * conditions.c: what tells when the last session of this database ended whose
+ * application_name was LIKE a pattern; DT_NOBEGIN if none has since
+ * *known_since.  Without it nothing is known.
+ */
+typedef TimestampTz (*ZdmLastSeen) (const char *pattern, TimestampTz *known_since);
+
+extern void window_ask_for_clients(ZdmLastSeen last_seen);
+
+/*
+ * control.c: NOTICE for each window that does not go on, as it is paused or came with a
+ * copy of a database, and has steps that would be carried out; for the one of
+ * that id in any case.
+ */
+extern void window_report_held(int64 window_id);
 
 /*
  * The names of all open windows, or NULL if there is none.  Reads the table

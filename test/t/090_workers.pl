@@ -152,7 +152,10 @@ is( $node->safe_psql('plain', q{SELECT session_role, role FROM zdm.statement WHE
 $node->safe_psql('plain', q{SELECT zdm_pause('w')});
 send_as('plain', 'app', 'SET LOCAL ROLE keeper', 'CREATE INDEX v_lost ON v (a)');
 is($node->safe_psql('plain', q{SELECT state, reason FROM zdm_steps WHERE sql ~ 'v_lost'}), 'queued|the window is paused', 'a paused window');
-like(sqlstate_and_text('plain', 'CALL zdm_wait()'), qr/ERROR:  55000: window "w" is paused.*zdm_resume\('w'\)/s, 'is not waited for');
+like(sqlstate_and_text('plain', 'CALL zdm_wait()'), qr/ERROR:  55000: window "w" is paused.*DETAIL:  Paused by \w+ at 2\d.* 1 deferred step is not carried out.*SELECT zdm_resume\('w'\);/s, 'is not waited for');
+like(sqlstate_and_text('plain', $_), qr/NOTICE:  00000: window "w" is paused.*DETAIL:  Paused by \w+ at 2\d.* carried out: 1.*SELECT zdm_resume\('w'\);/s, "nor carried out: $_")
+	foreach 'CALL zdm_run()', q{CALL zdm_run('w')};
+is($node->safe_psql('plain', q{SELECT state FROM zdm_steps WHERE sql ~ 'v_lost'}), 'queued', 'and stays as it was');
 $node->safe_psql('plain', q{SET zdm.mode = off; REVOKE keeper FROM app; SELECT zdm_resume('w')});
 like(sqlstate_and_text('plain', 'CALL zdm_wait()'),
 	qr/ERROR:  55000: step \d+ of window "w" has failed: .*permission denied to set role "keeper".*CREATE INDEX v_lost.*zdm_retry\(\d+\).*zdm_cancel\(\d+\)/s,
@@ -262,6 +265,12 @@ wait_until($node, 'busy1', $a_step_runs, 'one user waits');
 send_as('busy1', 'other', 'CREATE INDEX u_a ON u (a)');
 wait_until($node, 'busy1', q{SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('u_a')}, 'another one has a worker of his own');
 is(is_valid($node, 'busy1', 't_b'), 'f', 'and does not wait');
+
+# a paused window beside one that goes on: told at once, an error in the end
+$node->safe_psql('busy1', q{SELECT zdm_begin_window('idle', 'defer'); SELECT zdm_pause('idle'); SET zdm."window" = 'idle'; BEGIN; CREATE INDEX u_idle ON u (a, id); COMMIT});
+like(sqlstate_and_text('busy1', q{CALL zdm_wait(timeout => '1500 ms')}), qr/NOTICE:  00000: window "idle" is paused.*zdm_resume\('idle'\);.*ERROR:  55P03/s, 'zdm_wait() says which window is paused while it waits for another one');
+like(sqlstate_and_text('busy1', q{CALL zdm_wait('idle')}), qr/ERROR:  55000: window "idle" is paused/, 'and does not wait for that one');
+$node->safe_psql('busy1', q{SELECT zdm_cancel(id) FROM zdm_steps WHERE sql ~ 'u_idle'; SELECT zdm_abort_window('idle')});
 
 # --- zdm_wait() while it waits
 

@@ -204,6 +204,39 @@ finish_session($client);
 ok($node->poll_query_until('clients', q{SELECT ok FROM zdm_window_status() WHERE condition = 'old clients gone'}), 'until it has gone');
 is($node->safe_psql('clients', 'SELECT zdm_end_window()'), '1', 'then it ends');
 
+# --- the quiet period: since what is due for removal was sent, and since the last
+# old client was there
+
+make_database('quiet');
+$node->safe_psql('quiet', q{SELECT zdm_begin_window('w', 'defer', 'shop-v1%', '1 hour'); ALTER TABLE t DROP COLUMN a; UPDATE zdm.statement SET at = at - interval '2 hours'});
+my $quiet = q{SELECT ok, detail FROM zdm_window_status() WHERE condition = 'quiet period over'};
+like($node->safe_psql('quiet', $quiet), qr/^t\|the last of what is due for removal was sent at [-0-9:+ ]+, the quiet period is 01:00:00$/, 'the quiet period is over');
+$client = hold_open('quiet', 'shop-v1.4', 'SELECT 1;');
+like($node->safe_psql('quiet', $quiet), qr/^f\|.*; sessions like "shop-v1%" are connected, the quiet period is 01:00:00$/, 'not with an old client');
+let_go('quiet');
+finish_session($client);
+command_ok([ 'psql', '-Xqc', 'SELECT', '-d', $node->connstr('clients') . ' application_name=shop-v1.5' ], 'one of another database is none');
+ok($node->poll_query_until('quiet', q{SELECT ok FROM zdm_window_status() WHERE condition = 'old clients gone'}), 'which goes');
+like($node->safe_psql('quiet', $quiet), qr/^f\|.*; the last session like "shop-v1%" ended at 2[-0-9:+ ]+, the quiet/, 'nor right after one');
+like(messages_of('quiet', 'SELECT zdm_end_window()'), qr/ERROR:  ZDM03:.*\nDETAIL:  Unmet condition "quiet period over": [^\n]*ended at[^\n]*\n(?!Unmet)/, 'so the window does not end');
+$node->safe_psql('quiet', q{UPDATE zdm.window SET quiet_period = '100 ms'; SELECT pg_sleep(0.2)});
+like($node->safe_psql('quiet', $quiet), qr/^t\|.*ended at/, 'but when it has passed');
+$node->safe_psql('quiet', q{UPDATE zdm.window SET quiet_period = '1 hour', old_clients = 'web%'});
+like($node->safe_psql('quiet', $quiet), qr/^t\|(?!.*ended at)/, 'clients of other names do not count');
+# who was there before the server started is not known
+$node->restart;
+like($node->safe_psql('quiet', $quiet), qr/^f\|.*; which sessions ended before 2[-0-9:+ ]+ is not known, the quiet/, 'a restart begins the quiet period anew');
+$node->safe_psql('quiet', q{UPDATE zdm.window SET opened_at = clock_timestamp()});
+like($node->safe_psql('quiet', $quiet), qr/^t\|(?!.*not known)/, 'if the window was open then');
+# of very many names the oldest are forgotten
+$node->safe_psql('quiet', q{UPDATE zdm.window SET opened_at = clock_timestamp() - interval '1 s'});
+my $names = $node->basedir . '/names.sql';
+append_to_file($names, join('', map { "\\c -reuse-previous=on 'application_name=name$_'\n" } 1 .. 520));
+command_ok([ 'psql', '-Xq', '-d', $node->connstr('quiet'), '-f', $names ], 'many clients');
+like($node->safe_psql('quiet', $quiet), qr/^f\|.*is not known/, 'and that is known');
+is($node->safe_psql('quiet', 'SELECT zdm_end_window(force => true)'), '1', 'the quiet period can be forced');
+$node->safe_psql('quiet', 'CALL zdm_wait()');
+
 # --- a copy of the database: its windows are paused until zdm_resume()
 
 make_database('original');
