@@ -62,6 +62,30 @@ check_author(const ZdmDdl *ddl)
 				 errhint("Send the statement as a role that can log in and that owns the object or is a member of its owner.")));
 }
 
+/*
+ * What takes zdm's own tables away cannot wait for the end of the window: that
+ * is in them.
+ */
+static void
+check_spares_ledger(const ZdmDeferral *deferral)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, deferral->parts)
+	{
+		foreach(lc2, ((const ZdmPart *) lfirst(lc))->claims)
+		{
+			const ZdmClaim *claim = lfirst(lc2);
+
+			if (strcmp(claim->action, "drop") == 0 &&
+				((strcmp(claim->kind, "extension") == 0 && strcmp(claim->name, "zdm") == 0) ||
+				 (claim->nspname != NULL && strcmp(claim->nspname, ZDM_SCHEMA) == 0)))
+				protect_check_no_window();
+		}
+	}
+}
+
 /* Run the commands of a part as a client's of their own. */
 static void
 run_expand(const ZdmUtility *utility, const ZdmDeferral *deferral, const ZdmPart *part)
@@ -168,6 +192,7 @@ deferral_run(const ZdmUtility *utility, const struct ZdmDeferral *deferral)
 
 	PreventCommandIfReadOnly(deferral->ddl->command);
 	check_author(deferral->ddl);
+	check_spares_ledger(deferral);
 	rehearse(deferral->ddl, deferral->parts);
 	claims_reserve(deferral->parts);
 	target_redirected(utility, deferral->parts);

@@ -41,8 +41,8 @@ ledger_table(Oid relid)
 	return get_rel_name(relid);
 }
 
-static void
-check_no_window_open(void)
+void
+protect_check_no_window(void)
 {
 	const char *open_windows = window_open_names();
 
@@ -82,7 +82,7 @@ protect_object_access(ObjectAccessType access, Oid classid, Oid objid, int subid
 	if (table == NULL)
 		return;
 	if (strcmp(table, "window") == 0)
-		check_no_window_open();
+		protect_check_no_window();
 	else if (strcmp(table, "step") == 0)
 		check_nothing_unfinished();
 }

@@ -103,8 +103,9 @@ extern BornScope born_start(BornScope scope);	/* returns what to restore */
 extern void born_restore(BornScope scope);
 extern void born_flush(int64 window_id);
 
-/* protect.c: no drop of the ledger while a window is open */
+/* protect.c: no drop of the ledger while a window is open: ZDM02 */
 extern void protect_init(void);
+extern void protect_check_no_window(void);
 
 /* history.c: zdm.statement; returns the key of the row */
 extern int64 history_record(int64 window_id, const char *command, const char *sql,
