@@ -8,7 +8,7 @@ SET search_path = defer_names, public;
 \pset tuples_only on
 
 CREATE FUNCTION steps() RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT concat_ws(': ', p.phase, p.state, p.sql, 'undo: ' || p.undo_sql)
+	SELECT concat_ws(': ', p.phase, p.state, p.sql, 'undo: ' || regexp_replace(p.undo_sql, '(?<= )t\.', '', 'g'))
 	FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id
 	WHERE w.name = 'names' AND w.state <> 'aborted' AND p.deferred ORDER BY p.id $$;
 -- what there is in a schema, without its name

@@ -81,7 +81,7 @@ ALTER TABLE t DROP COLUMN old, ALTER a SET DEFAULT 8, ADD COLUMN z int;
 CREATE TABLE fresh (a int);
 ALTER TABLE fresh ALTER a SET DEFAULT 1;
 ALTER TABLE t ALTER z SET DEFAULT 1;
--- what cannot be: a view keeps its columns, and who had one right may have had another
+-- of rights those that were not there before; a view that has more columns is made anew
 GRANT SELECT, DELETE ON u TO regress_undo_app;
 CREATE OR REPLACE VIEW wider AS SELECT a, b FROM t;
 COMMIT;

@@ -134,6 +134,17 @@ compat_revokes_admin_option_only(const GrantRoleStmt *stmt)
 #endif
 }
 
+/* Does GRANT of a role say with which options? */
+static inline bool
+compat_grant_role_has_options(const GrantRoleStmt *stmt)
+{
+#if PG_VERSION_NUM >= 160000
+	return stmt->opt != NIL;
+#else
+	return stmt->admin_opt;
+#endif
+}
+
 /*
  * Is a constraint of pg_constraint enforced?  Before 18 all are.
  */

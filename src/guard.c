@@ -482,6 +482,8 @@ run_as_it_is(Guard *guard, bool can_abort, MemoryContext context)
 static void
 run_judged(Guard *guard, bool can_abort, MemoryContext context)
 {
+	MemoryContext oldcontext;
+
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -505,8 +507,11 @@ run_judged(Guard *guard, bool can_abort, MemoryContext context)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	if (guard->conflict != NULL)
 		claims_apply(guard->conflict, NULL);
+	oldcontext = MemoryContextSwitchTo(guard->context);
+	guard->undo = zdm_defer_done(&guard->policy, &guard->ddl);
+	MemoryContextSwitchTo(oldcontext);
 	rewrite_run(&guard->utility, &guard->policy, &guard->ddl, guard->judgements,
-				guard->plan);
+				guard->plan, guard->undo);
 }
 
 /*

@@ -82,9 +82,12 @@ extern bool queue_run_next(int64 window_id, const char *session_role);
 /* Likewise all that can run, once each; raises in the end what failed first. */
 extern void queue_run_all(int64 window_id);
 
-/* rewrite.c */
+/*
+ * rewrite.c.  undo: what an abort of the window gives back of it, for the
+ * ledger; or NULL
+ */
 extern void rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy,
-						const ZdmDdl *ddl, List *judgements, ZdmPlan *plan);
+						const ZdmDdl *ddl, List *judgements, ZdmPlan *plan, ZdmPart *undo);
 extern bool rewrite_recover(bool must_succeed);
 
 /* the same for SQL of a deferred step that is no statement to be planned for */

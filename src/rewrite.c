@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "window/ledger.h"
+#include "window/queue.h"
 #include "window/steps.h"
 #include "window/window.h"
 
@@ -33,6 +34,10 @@ typedef struct Rewrite
 {
 	const ZdmPolicy *policy;
 	const ZdmDdl *ddl;
+	int64		statement_id;
+	const ZdmStep *last;		/* step */
+	ZdmPart    *undo;			/* what an abort of the window gives back of
+								 * it, beside what goes by itself; or NULL */
 } Rewrite;
 
 /*
@@ -95,12 +100,31 @@ run_command(RawStmt *raw, const char *sql, const ZdmPolicy *policy, const ZdmDdl
 		PopActiveSnapshot();
 }
 
+/*
+ * With the last command of the last step: what an abort of the window undoes.
+ * A command that commits by itself has left no snapshot.
+ */
+static void
+note_undo(const Rewrite *rewrite)
+{
+	bool		own_snapshot = !ActiveSnapshotSet();
+
+	if (own_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	queue_add(rewrite->statement_id, rewrite->policy->window_id, list_make1(rewrite->undo));
+	if (own_snapshot)
+		PopActiveSnapshot();
+}
+
 static void
 run_step_command(RawStmt *raw, const char *sql, void *arg)
 {
 	const Rewrite *rewrite = arg;
 
 	run_command(raw, sql, rewrite->policy, rewrite->ddl);
+	if (rewrite->undo != NULL && sql == rewrite->last->sql &&
+		raw->stmt_location == llast_node(RawStmt, rewrite->last->stmts)->stmt_location)
+		note_undo(rewrite);
 }
 
 static const ZdmRunnerOps rewrite_ops = {check_window, run_step_command};
@@ -133,9 +157,9 @@ report_rewrite(const ZdmDdl *ddl, const ZdmPlan *plan)
  */
 void
 rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy, const ZdmDdl *ddl,
-			List *judgements, ZdmPlan *plan)
+			List *judgements, ZdmPlan *plan, ZdmPart *undo)
 {
-	Rewrite		rewrite = {policy, ddl};
+	Rewrite		rewrite = {policy, ddl, 0, llast(plan->steps), undo};
 	int64		statement_id;
 
 	PreventInTransactionBlock(utility->context == PROCESS_UTILITY_TOPLEVEL, ddl->command);
@@ -143,6 +167,7 @@ rewrite_run(const ZdmUtility *utility, const ZdmPolicy *policy, const ZdmDdl *dd
 	if (policy->carries_out == 0)
 		report_rewrite(ddl, plan);
 	statement_id = guard_record(policy, ddl, judgements);
+	rewrite.statement_id = statement_id;
 	steps_add(statement_id, policy->window_id, plan->steps);
 	runner_run(statement_id, plan->steps, plan->targets, &rewrite_ops, &rewrite);
 }

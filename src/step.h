@@ -108,6 +108,8 @@ typedef struct ZdmPart
 								 * transaction; relations with their schemas */
 	const char *undo_sql;		/* for zdm_abort_window(); NULL: nothing to
 								 * undo, or contract: it has not run yet */
+	const char *loss;			/* why zdm_abort_window() cannot take back all
+								 * of it: half a sentence; or NULL */
 	LOCKMODE	lock_mode;		/* strongest that it takes, in its safe form */
 	const char *verify_sql;		/* SELECT of the rows in the way, or NULL */
 	List	   *targets;		/* ZdmPlanTarget */

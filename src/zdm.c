@@ -13,6 +13,7 @@
 #include "guc.h"
 #include "hook.h"
 #include "plan/defer.h"
+#include "plan/undo.h"
 #include "run/launcher.h"
 #include "run/made.h"
 #include "run/transaction.h"
@@ -24,7 +25,7 @@ COMPAT_MODULE_MAGIC("zdm", ZDM_VERSION);
 
 void		_PG_init(void);
 
-static const ZdmWindowOps window_ops = {launcher_is_loaded, launcher_wake_at_commit};
+static const ZdmWindowOps window_ops = {launcher_is_loaded, launcher_wake_at_commit, zdm_undo_refusal};
 
 void
 _PG_init(void)

@@ -437,7 +437,6 @@ extern List *ddl_typed_tables(ZdmDdl *ddl, ZdmRel *composite);	/* of ZdmRel */
 /* security.c */
 extern void ddl_grant(ZdmDdl *ddl, Node *stmt);
 extern void ddl_grant_role(ZdmDdl *ddl, Node *stmt);
-extern bool ddl_grant_is_new(ZdmDdl *ddl, const GrantStmt *stmt);
 extern void ddl_policy(ZdmDdl *ddl, Node *stmt);
 extern bool ddl_rel_has_row_security(ZdmRel *rel);
 extern void ddl_owner(ZdmDdl *ddl, Node *stmt);

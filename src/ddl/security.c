@@ -351,41 +351,6 @@ ddl_grant(ZdmDdl *ddl, Node *node)
 	}
 }
 
-/*
- * Has none of the roles any of the rights yet on any of the objects, so that
- * REVOKE takes the GRANT back?
- */
-bool
-ddl_grant_is_new(ZdmDdl *ddl, const GrantStmt *stmt)
-{
-	List	   *roleids = role_oids(ddl, stmt->grantees);
-	ListCell   *lc;
-
-	if (stmt->targtype != ACL_TARGET_OBJECT || stmt->objtype == OBJECT_PARAMETER_ACL)
-		return false;
-	foreach(lc, stmt->objects)
-	{
-		Node	   *object = lfirst(lc);
-		ObjectType	type = stmt->objtype;
-		ObjectAddress address;
-
-		if (IsA(object, RangeVar))
-		{
-			ZdmRel	   *rel = ddl_rel(ddl, (RangeVar *) object, true);
-
-			if (rel == NULL || rel->is_exempt)
-				return false;
-			type = rel->relkind == RELKIND_SEQUENCE ? OBJECT_SEQUENCE : OBJECT_TABLE;
-			ObjectAddressSet(address, RelationRelationId, rel->relid);
-		}
-		else if (!ddl_object(ddl, type, object, true, &address) || ddl_object_is_exempt(&address))
-			return false;
-		if (has_granted_right(type, &address, roleids, revoked_rights(stmt)))
-			return false;
-	}
-	return true;
-}
-
 /* GRANT role TO role, REVOKE role FROM role */
 void
 ddl_grant_role(ZdmDdl *ddl, Node *node)

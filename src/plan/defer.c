@@ -313,7 +313,8 @@ static bool
 run_now(ZdmDeferral *deferral, AlterTableCmd *cmd)
 {
 	char	   *action = zdm_sql_action(deferral->ddl, (Node *) cmd);
-	char	   *undo;
+	ZdmUndo		undo;
+	ZdmPart    *part;
 
 	if (strcmp(action, deferral->ddl->sql) == 0)
 		return false;
@@ -323,11 +324,14 @@ run_now(ZdmDeferral *deferral, AlterTableCmd *cmd)
 		(void) zdm_defer_action(deferral, ZDM_PHASE_CONTRACT, "%s", action);
 		return true;
 	}
-	undo = zdm_undo_command(deferral->plan->rel, cmd);
-	if (undo != NULL)
+	zdm_undo_command(deferral->policy, deferral->plan->rel, cmd, &undo);
+	if (undo.sql != NULL || undo.loss != NULL)
 	{
-		zdm_defer_action(deferral, ZDM_PHASE_EXPAND, "%s", action)->undo_sql =
-			psprintf("%s %s", zdm_plan_alter(deferral->plan), undo);
+		part = zdm_defer_action(deferral, ZDM_PHASE_EXPAND, "%s", action);
+		part->loss = undo.loss;
+		part->undo_sql = undo.sql == NULL ? NULL :
+			psprintf("%s %s%s%s", zdm_plan_alter(deferral->plan), undo.sql,
+					 undo.after ? "; " : "", undo.after ? undo.after : "");
 		return true;
 	}
 	if (cmd->subtype == AT_AddConstraint)
@@ -544,6 +548,54 @@ zdm_defer_plan(const ZdmDeferral *deferral, const ZdmPart *part, bool *feasible)
 	return *feasible ? plan : NULL;
 }
 
+/* Of what is undone at once: rows that are in the way, or no longer fit */
+static void
+add_verify(const ZdmDeferral *deferral, ZdmPart *part)
+{
+	char	   *types = part->undo_sql == NULL ? NULL :
+		zdm_undo_verify_types(deferral->ddl, part->undo_sql);
+
+	zdm_defer_add_verify(deferral, part);
+	if (types != NULL && part->verify_sql != NULL)
+		part->verify_sql = psprintf("SELECT 'type' AS what FROM (%s) AS found UNION ALL SELECT 'constraint' FROM (%s) AS found",
+									types, part->verify_sql);
+	else if (types != NULL)
+		part->verify_sql = types;
+}
+
+/* ATTACH PARTITION names the partition as the statement does. */
+static bool
+attaches(const Node *stmt)
+{
+	return IsA(stmt, AlterTableStmt) && list_length(((const AlterTableStmt *) stmt)->cmds) == 1 &&
+		linitial_node(AlterTableCmd, ((const AlterTableStmt *) stmt)->cmds)->subtype == AT_AttachPartition;
+}
+
+/*
+ * What takes a part back that runs after commit, as far as its own text does
+ * not tell.  What only an earlier part makes goes with that.
+ */
+static void
+add_undo(const ZdmDeferral *deferral, ZdmPart *part)
+{
+	List	   *stmts = raw_parser(part->sql, RAW_PARSE_DEFAULT);
+	ZdmXact		xact = {0};
+	ZdmDdl		ddl = {0};
+	ZdmUndo		undo;
+
+	ddl.stmt = linitial_node(RawStmt, stmts)->stmt;
+	if (list_length(stmts) != 1 || !ddl_is_guarded(nodeTag(ddl.stmt)) || IsA(ddl.stmt, DropStmt) ||
+		(part->undo_sql != NULL && !attaches(ddl.stmt)))
+		return;
+	ddl.sql = ddl.query = part->sql;
+	ddl.xact = &xact;
+	ddl.script = deferral->ddl->script;
+	zdm_undo_statement(deferral->policy, &ddl, &undo);
+	if (undo.sql != NULL)
+		part->undo_sql = undo.sql;
+	part->loss = undo.loss;
+}
+
 /* Complete what is known of a part; false if it could not be carried out. */
 static bool
 finish_part(const ZdmDeferral *deferral, ZdmPart *part)
@@ -558,8 +610,10 @@ finish_part(const ZdmDeferral *deferral, ZdmPart *part)
 		part->lock_mode = Max(part->lock_mode, ((ZdmStep *) lfirst(lc))->lock_mode);
 	if (part->claims == NIL && part->phase != ZDM_PHASE_EXPAND)
 		zdm_defer_add_claims(part);
+	if (part->phase == ZDM_PHASE_MIGRATE)
+		add_undo(deferral, part);
 	if (part->verify_sql == NULL && part->phase != ZDM_PHASE_MIGRATE)
-		zdm_defer_add_verify(deferral, part);
+		add_verify(deferral, part);
 	return feasible;
 }
 
@@ -619,18 +673,19 @@ zdm_defer_done(const ZdmPolicy *policy, const ZdmDdl *ddl)
 {
 	ZdmDeferral deferral = {policy, ddl};
 	ZdmPlan		plan = {ddl};
-	char	   *undo;
+	ZdmUndo		undo;
 	ZdmPart    *part;
 
 	if (!policy->defers || policy->mode != ZDM_MODE_ENFORCE || ddl->undefined != NULL)
 		return NULL;
-	undo = zdm_undo_statement(policy, ddl);
-	if (undo == NULL || !zdm_plan_is_text_of(ddl->sql, ddl->stmt))
+	zdm_undo_statement(policy, ddl, &undo);
+	if ((undo.sql == NULL && undo.loss == NULL) || !zdm_plan_is_text_of(ddl->sql, ddl->stmt))
 		return NULL;
 	plan.rel = relation_of(ddl);
 	deferral.plan = &plan;
 	part = add_part(&deferral, ZDM_PHASE_EXPAND, zdm_sql_qualify(ddl));
-	part->undo_sql = undo;
-	zdm_defer_add_verify(&deferral, part);
+	part->undo_sql = undo.sql;
+	part->loss = undo.loss;
+	add_verify(&deferral, part);
 	return part;
 }

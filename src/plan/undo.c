@@ -14,22 +14,17 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/reloptions.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_trigger.h"
 #include "commands/comment.h"
 #include "commands/defrem.h"
-#include "commands/trigger.h"
-#include "ddl/catalog_scan.h"
-#include "lib/stringinfo.h"
+#include "commands/tablespace.h"
+#include "guc.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "parser/analyze.h"
+#include "parser/parser.h"
 #include "plan/advice.h"
-#include "plan/qualify.h"
 #include "plan/undo.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -37,12 +32,9 @@
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
-/*
- * Call a function of the server that gives a definition, by a search path in
- * which nothing of a user is found without its schema.
- */
-static char *
-definition_of(Oid function, Oid object)
+/* By a search path in which nothing of a user is found without its schema. */
+char *
+zdm_undo_definition(Oid function, Oid object)
 {
 	int			nestlevel = NewGUCNestLevel();
 	char	   *result;
@@ -57,51 +49,11 @@ definition_of(Oid function, Oid object)
 char *
 zdm_constraint_definition(Oid conoid)
 {
-	return definition_of(F_PG_GET_CONSTRAINTDEF_OID, conoid);
+	return zdm_undo_definition(F_PG_GET_CONSTRAINTDEF_OID, conoid);
 }
 
-/* From 18 on NOT NULL is a constraint with a name. */
 char *
-zdm_undo_drop_not_null(ZdmRel *rel, const char *column)
-{
-	HeapTuple	tuple = SearchSysCacheAttName(rel->relid, column);
-	Form_pg_attribute form;
-	bool		not_null;
-	AttrNumber	attnum;
-	ListCell   *lc;
-
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
-	form = (Form_pg_attribute) GETSTRUCT(tuple);
-	not_null = form->attnotnull;
-	attnum = form->attnum;
-	ReleaseSysCache(tuple);
-	if (!not_null)
-		return NULL;
-	foreach(lc, ddl_rel_constraints(rel))
-	{
-		const ZdmConstraint *con = lfirst(lc);
-
-		if (con->contype == CONSTRAINT_NOTNULL && con->nkeys == 1 && con->conkey[0] == attnum)
-			return psprintf("ADD CONSTRAINT %s %s", quote_identifier(con->name),
-							zdm_constraint_definition(con->oid));
-	}
-	return psprintf("ALTER COLUMN %s SET NOT NULL", quote_identifier(column));
-}
-
-static char *
-undo_set_not_null(ZdmRel *rel, const char *column)
-{
-	ZdmDdl		nobody = {0};
-
-	if (ddl_col(&nobody, rel, column, true) == NULL || zdm_undo_drop_not_null(rel, column) != NULL)
-		return NULL;
-	return psprintf("ALTER COLUMN %s DROP NOT NULL", quote_identifier(column));
-}
-
-/* An expression of the table as text that any search path reads alike */
-static char *
-expression_text(const ZdmRel *rel, Node *expr)
+zdm_undo_expression(const ZdmRel *rel, Node *expr)
 {
 	int			nestlevel = NewGUCNestLevel();
 	char	   *result;
@@ -111,230 +63,6 @@ expression_text(const ZdmRel *rel, Node *expr)
 	result = deparse_expression(expr, deparse_context_for(rel->relname, rel->relid), false, false);
 	AtEOXact_GUC(true, nestlevel);
 	return result;
-}
-
-static char *
-undo_default(ZdmRel *rel, const char *column)
-{
-	ZdmDdl		nobody = {0};
-	ZdmCol	   *col = ddl_col(&nobody, rel, column, true);
-	Node	   *expr;
-
-	if (col == NULL || col->attnum == 0 || col->identity != '\0' || col->generated != '\0')
-		return NULL;
-	expr = ddl_col_stored_default(rel, col);
-	if (expr == NULL)
-		return psprintf("ALTER COLUMN %s DROP DEFAULT", quote_identifier(column));
-	return psprintf("ALTER COLUMN %s SET DEFAULT %s", quote_identifier(column),
-					expression_text(rel, expr));
-}
-
-static char *
-undo_drop_constraint(ZdmRel *rel, const char *name)
-{
-	ZdmConstraint *con = ddl_constraint(rel, name);
-
-	if (con == NULL)
-		return NULL;
-	return psprintf("ADD CONSTRAINT %s %s", quote_identifier(name),
-					zdm_constraint_definition(con->oid));
-}
-
-static char *
-undo_statistics(ZdmRel *rel, const char *column)
-{
-	HeapTuple	tuple = SearchSysCacheAttName(rel->relid, column);
-	Datum		target;
-	bool		isnull;
-	int			number;
-
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
-	target = SysCacheGetAttr(ATTNAME, tuple, Anum_pg_attribute_attstattarget, &isnull);
-	/* it fits, also where the type is wider */
-	number = isnull ? -1 : DatumGetInt16(target);
-	ReleaseSysCache(tuple);
-	return psprintf("ALTER COLUMN %s SET STATISTICS %d", quote_identifier(column), number);
-}
-
-/* ENABLE, DISABLE of one trigger */
-static char *
-undo_switch_trigger(ZdmRel *rel, const char *name)
-{
-	ZdmCatalogScan scan;
-	HeapTuple	tuple;
-	const char *verb = NULL;
-
-	catalog_scan_oid(&scan, TriggerRelationId, TriggerRelidNameIndexId,
-					 Anum_pg_trigger_tgrelid, rel->relid);
-	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
-	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		if (strcmp(NameStr(form->tgname), name) != 0)
-			continue;
-		verb = form->tgenabled == TRIGGER_DISABLED ? "DISABLE" :
-			form->tgenabled == TRIGGER_FIRES_ON_REPLICA ? "ENABLE REPLICA" :
-			form->tgenabled == TRIGGER_FIRES_ALWAYS ? "ENABLE ALWAYS" : "ENABLE";
-	}
-	catalog_scan_end(&scan);
-	return verb ? psprintf("%s TRIGGER %s", verb, quote_identifier(name)) : NULL;
-}
-
-/* The options that the relation has, as DefElems */
-static List *
-options_of(const ZdmRel *rel)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(rel->relid));
-	Datum		options;
-	bool		isnull;
-	List	   *result = NIL;
-
-	if (!HeapTupleIsValid(tuple))
-		return NIL;
-	options = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_reloptions, &isnull);
-	if (!isnull)
-		result = untransformRelOptions(options);
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-/* SET, RESET (...): those of them that the relation had, and those it had not */
-static char *
-undo_options(ZdmRel *rel, List *changed)
-{
-	List	   *options = options_of(rel);
-	StringInfoData set;
-	StringInfoData reset;
-	ListCell   *lc;
-	ListCell   *lc2;
-
-	initStringInfo(&set);
-	initStringInfo(&reset);
-	foreach(lc, changed)
-	{
-		const DefElem *change = lfirst_node(DefElem, lc);
-		DefElem    *old = NULL;
-
-		if (change->defnamespace != NULL)
-			return NULL;		/* those of the TOAST table */
-		foreach(lc2, options)
-		{
-			if (strcmp(((DefElem *) lfirst(lc2))->defname, change->defname) == 0)
-				old = lfirst(lc2);
-		}
-		if (old != NULL)
-			appendStringInfo(&set, "%s%s = %s", set.len > 0 ? ", " : "",
-							 quote_identifier(old->defname),
-							 quote_literal_cstr(old->arg ? defGetString(old) : "true"));
-		else
-			appendStringInfo(&reset, "%s%s", reset.len > 0 ? ", " : "",
-							 quote_identifier(change->defname));
-	}
-	if (set.len > 0 && reset.len > 0)
-		return psprintf("SET (%s), RESET (%s)", set.data, reset.data);
-	return set.len > 0 ? psprintf("SET (%s)", set.data) : psprintf("RESET (%s)", reset.data);
-}
-
-char *
-zdm_undo_command(ZdmRel *rel, const AlterTableCmd *cmd)
-{
-	if (!OidIsValid(rel->relid))
-		return NULL;
-	switch (cmd->subtype)
-	{
-		case AT_DropConstraint:
-			return undo_drop_constraint(rel, cmd->name);
-		case AT_DropNotNull:
-			return zdm_undo_drop_not_null(rel, cmd->name);
-		case AT_SetNotNull:
-			return undo_set_not_null(rel, cmd->name);
-		case AT_ColumnDefault:
-			return undo_default(rel, cmd->name);
-		case AT_SetStatistics:
-			return cmd->name ? undo_statistics(rel, cmd->name) : NULL;
-		case AT_EnableTrig:
-		case AT_EnableAlwaysTrig:
-		case AT_EnableReplicaTrig:
-		case AT_DisableTrig:
-			return undo_switch_trigger(rel, cmd->name);
-		case AT_SetRelOptions:
-		case AT_ResetRelOptions:
-			return undo_options(rel, (List *) cmd->def);
-		default:
-			return NULL;
-	}
-}
-
-/* Undo runs backwards. */
-static char *
-undo_alter_table(const ZdmDdl *ddl, const AlterTableStmt *stmt)
-{
-	ZdmDdl		scratch = *ddl;
-	ZdmRel	   *rel;
-	char	   *actions = NULL;
-	ListCell   *lc;
-
-	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_FOREIGN_TABLE &&
-		stmt->objtype != OBJECT_VIEW)
-		return NULL;
-	rel = ddl_rel(&scratch, stmt->relation, true);
-	if (rel == NULL || rel->is_exempt)
-		return NULL;
-	foreach(lc, stmt->cmds)
-	{
-		char	   *action = zdm_undo_command(rel, lfirst(lc));
-
-		if (action != NULL)
-			actions = actions ? psprintf("%s, %s", action, actions) : action;
-	}
-	if (actions == NULL)
-		return NULL;
-	return psprintf("ALTER TABLE %s%s %s", stmt->relation->inh ? "" : "ONLY ",
-					ddl_rel_qualified(rel), actions);
-}
-
-/* Does the query that is to be the view's give it new columns?  They stay. */
-static bool
-adds_columns(const ZdmDdl *ddl, const ViewStmt *stmt, const ZdmRel *rel)
-{
-	RawStmt    *raw = makeNode(RawStmt);
-	Query	   *query;
-	int			count = 0;
-	ListCell   *lc;
-
-	raw->stmt = copyObject(stmt->query);
-	query = parse_analyze_fixedparams(raw, ddl->query, NULL, 0, NULL);
-	foreach(lc, query->targetList)
-		count += !lfirst_node(TargetEntry, lc)->resjunk;
-	return get_attname(rel->relid, count, true) == NULL;
-}
-
-/* CREATE OR REPLACE VIEW, of one that is there */
-static char *
-undo_replace_view(const ZdmDdl *ddl, const ViewStmt *stmt)
-{
-	ZdmDdl		scratch = *ddl;
-	ZdmRel	   *rel = stmt->replace ? ddl_rel(&scratch, stmt->view, true) : NULL;
-	StringInfoData options;
-	ListCell   *lc;
-
-	if (rel == NULL || rel->is_exempt || rel->relkind != RELKIND_VIEW ||
-		adds_columns(ddl, stmt, rel))
-		return NULL;
-	initStringInfo(&options);
-	foreach(lc, options_of(rel))
-	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
-		appendStringInfo(&options, "%s%s = %s", options.len > 0 ? ", " : " WITH (",
-						 quote_identifier(option->defname),
-						 quote_literal_cstr(option->arg ? defGetString(option) : "true"));
-	}
-	if (options.len > 0)
-		appendStringInfoChar(&options, ')');
-	return psprintf("CREATE OR REPLACE VIEW %s%s AS %s", ddl_rel_qualified(rel), options.data,
-					zdm_sql_trim(definition_of(F_PG_GET_VIEWDEF_OID, rel->relid)));
 }
 
 /* CREATE OR REPLACE FUNCTION, of one that is there */
@@ -359,7 +87,7 @@ undo_replace_function(const ZdmDdl *ddl, const CreateFunctionStmt *stmt)
 	if (!ddl_object(&scratch, stmt->is_procedure ? OBJECT_PROCEDURE : OBJECT_FUNCTION,
 					(Node *) function, true, &address) || ddl_object_is_exempt(&address))
 		return NULL;
-	return zdm_sql_trim(definition_of(F_PG_GET_FUNCTIONDEF, address.objectId));
+	return zdm_sql_trim(zdm_undo_definition(F_PG_GET_FUNCTIONDEF, address.objectId));
 }
 
 /* CREATE OR REPLACE TRIGGER, RULE, of one that the relation has */
@@ -376,67 +104,7 @@ undo_replace_part(const ZdmDdl *ddl, const RangeVar *rv, ObjectType type, const 
 	part = ddl_rel_part_oid(rel, type, name);
 	if (!OidIsValid(part))
 		return NULL;
-	return zdm_sql_insert_after(definition_of(function, part), "create", "OR REPLACE");
-}
-
-/* Roles for SQL */
-static char *
-roles_text(List *roles)
-{
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	foreach(lc, roles)
-	{
-		const RoleSpec *role = lfirst_node(RoleSpec, lc);
-
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
-						 role->roletype == ROLESPEC_PUBLIC ? "PUBLIC" :
-						 quote_identifier(GetUserNameFromId(get_rolespec_oid(role, false), false)));
-	}
-	return buf.data;
-}
-
-/* REVOKE of what a GRANT names before its TO */
-static char *
-revoke_text(const ZdmDdl *ddl, List *roles)
-{
-	char	   *rights = zdm_sql_until(zdm_sql_qualify(ddl), "to");
-
-	return rights ? psprintf("REVOKE %s FROM %s", zdm_sql_skip(rights, 1), roles_text(roles)) : NULL;
-}
-
-static char *
-undo_grant(const ZdmDdl *ddl, const GrantStmt *stmt)
-{
-	ZdmDdl		scratch = *ddl;
-
-	if (!stmt->is_grant || !ddl_grant_is_new(&scratch, stmt))
-		return NULL;
-	return revoke_text(ddl, stmt->grantees);
-}
-
-static char *
-undo_grant_role(const ZdmDdl *ddl, const GrantRoleStmt *stmt)
-{
-	ListCell   *lc;
-	ListCell   *lc2;
-
-	foreach(lc, stmt->is_grant ? stmt->granted_roles : NIL)
-	{
-		Oid			granted = get_role_oid(((AccessPriv *) lfirst(lc))->priv_name, true);
-
-		foreach(lc2, stmt->grantee_roles)
-		{
-			Oid			member = get_rolespec_oid(lfirst_node(RoleSpec, lc2), true);
-
-			if (!OidIsValid(granted) || !OidIsValid(member) ||
-				is_member_of_role_nosuper(member, granted))
-				return NULL;	/* perhaps with another right */
-		}
-	}
-	return stmt->is_grant ? revoke_text(ddl, stmt->grantee_roles) : NULL;
+	return zdm_sql_insert_after(zdm_undo_definition(function, part), "create", "OR REPLACE");
 }
 
 /* What a COMMENT is on; false if it is shared by all databases, or not there */
@@ -479,9 +147,8 @@ commented_object(const ZdmDdl *ddl, const CommentStmt *stmt, ObjectAddress *addr
 	}
 }
 
-/* Is it, or what it is part of, new in the window?  Then it goes as a whole. */
-static bool
-goes_itself(const ZdmPolicy *policy, const ObjectAddress *object)
+bool
+zdm_undo_goes_itself(const ZdmPolicy *policy, const ObjectAddress *object)
 {
 	ObjectAddress whole = *object;
 
@@ -500,38 +167,279 @@ undo_comment(const ZdmPolicy *policy, const ZdmDdl *ddl, const CommentStmt *stmt
 	char	   *comment;
 
 	if (object == NULL || !commented_object(ddl, stmt, &address) ||
-		goes_itself(policy, &address))
+		zdm_undo_goes_itself(policy, &address))
 		return NULL;
 	comment = GetComment(address.objectId, address.classId, address.objectSubId);
 	return psprintf("%s IS %s", object, comment ? quote_literal_cstr(comment) : "NULL");
 }
 
-char *
-zdm_undo_statement(const ZdmPolicy *policy, const ZdmDdl *ddl)
+/* The tablespace in which the relation has its files; NULL: it has none */
+static char *
+tablespace_name(Oid relid)
 {
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			tablespace;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	tablespace = ((Form_pg_class) GETSTRUCT(tuple))->reltablespace;
+	ReleaseSysCache(tuple);
+	return get_tablespace_name(OidIsValid(tablespace) ? tablespace : MyDatabaseTableSpace);
+}
+
+/* The tablespace that REINDEX names, or NULL */
+static const char *
+new_tablespace(const ReindexStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->params)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "tablespace") == 0)
+			return defGetString(option);
+	}
+	return NULL;
+}
+
+/* REINDEX (TABLESPACE ...): an index goes back to where it was. */
+static void
+undo_reindex(const ZdmPolicy *policy, const ZdmDdl *ddl, const ReindexStmt *stmt, ZdmUndo *undo)
+{
+	const char *after = new_tablespace(stmt);
+	ZdmDdl		scratch = *ddl;
+	ZdmRel	   *rel = after && stmt->relation ? ddl_rel(&scratch, stmt->relation, true) : NULL;
+	ObjectAddress object;
+	char	   *before;
+
+	if (after == NULL)
+		return;
+	undo->loss = "the indexes stay in the new tablespace";
+	if (rel == NULL)
+		return;
+	ObjectAddressSet(object, RelationRelationId, rel->relid);
+	if (rel->is_exempt || zdm_undo_goes_itself(policy, &object))
+		undo->loss = NULL;
+	if (rel->relkind != RELKIND_INDEX || undo->loss == NULL)
+		return;
+	before = tablespace_name(rel->relid);
+	undo->loss = NULL;
+	if (before != NULL && strcmp(before, after) != 0)
+		undo->sql = psprintf("REINDEX (TABLESPACE %s) INDEX %s", quote_identifier(before),
+							 ddl_rel_qualified(rel));
+}
+
+/* ALTER DOMAIN ... VALIDATE CONSTRAINT */
+static void
+undo_alter_domain(const ZdmPolicy *policy, const ZdmDdl *ddl, const AlterDomainStmt *stmt,
+				  ZdmUndo *undo)
+{
+	ZdmDdl		scratch = *ddl;
+	ObjectAddress object;
+	char	   *domain;
+	Oid			conoid;
+
+	if (stmt->subtype == 'C' ||
+		!ddl_object(&scratch, OBJECT_DOMAIN, (Node *) makeTypeNameFromNameList(stmt->typeName), true,
+					&object) ||
+		ddl_object_is_exempt(&object) || zdm_undo_goes_itself(policy, &object))
+		return;					/* a new constraint goes by itself */
+	domain = getObjectIdentity(&object, false);
+	conoid = stmt->name ? get_domain_constraint_oid(object.objectId, stmt->name, true) : InvalidOid;
+	if (stmt->subtype == 'V' && OidIsValid(conoid))
+	{
+		char	   *definition = zdm_constraint_definition(conoid);
+
+		if (zdm_sql_until(psprintf("%s now", definition), "valid") != NULL)
+			undo->sql = psprintf("ALTER DOMAIN %s DROP CONSTRAINT %s; ALTER DOMAIN %s ADD CONSTRAINT %s %s",
+								 domain, quote_identifier(stmt->name), domain,
+								 quote_identifier(stmt->name), definition);
+	}
+	else if (stmt->subtype != 'X' || OidIsValid(conoid))
+		undo->loss = "there is nothing that takes it back";
+}
+
+/* Is the sequence, or the function, one that was there before? */
+static bool
+is_older(const ZdmPolicy *policy, const ZdmDdl *ddl)
+{
+	ZdmDdl		scratch = *ddl;
+	ObjectAddress object;
+	ZdmRel	   *rel;
+
+	if (IsA(ddl->stmt, AlterSeqStmt))
+	{
+		rel = ddl_rel(&scratch, ((AlterSeqStmt *) ddl->stmt)->sequence, true);
+		if (rel == NULL || rel->is_exempt)
+			return false;
+		ObjectAddressSet(object, RelationRelationId, rel->relid);
+	}
+	else if (IsA(ddl->stmt, AlterFunctionStmt))
+	{
+		AlterFunctionStmt *stmt = (AlterFunctionStmt *) ddl->stmt;
+
+		if (!ddl_object(&scratch, stmt->objtype, (Node *) stmt->func, true, &object) ||
+			ddl_object_is_exempt(&object))
+			return false;
+	}
+	else
+		return true;
+	return !zdm_undo_goes_itself(policy, &object);
+}
+
+static bool
+is_relation_type(ObjectType type)
+{
+	switch (type)
+	{
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_INDEX:
+		case OBJECT_SEQUENCE:
+		case OBJECT_FOREIGN_TABLE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* DROP: of what was there before nothing comes back */
+static void
+undo_drop(const ZdmPolicy *policy, const ZdmDdl *ddl, const DropStmt *stmt, ZdmUndo *undo)
+{
+	ZdmDdl		scratch = *ddl;
+	ListCell   *lc;
+
+	foreach(lc, stmt->objects)
+	{
+		ObjectAddress object;
+
+		if (IsA(lfirst(lc), List) && is_relation_type(stmt->removeType))
+		{
+			ZdmRel	   *rel = ddl_rel_by_names(&scratch, lfirst(lc), true);
+
+			if (rel == NULL || rel->is_exempt || !OidIsValid(rel->relid))
+				continue;
+			ObjectAddressSet(object, RelationRelationId, rel->relid);
+		}
+		else if (!ddl_object(&scratch, stmt->removeType, lfirst(lc), true, &object) ||
+				 ddl_object_is_exempt(&object))
+			continue;
+		if (!zdm_undo_goes_itself(policy, &object))
+			undo->loss = "what is dropped does not come back";
+	}
+}
+
+void
+zdm_undo_statement(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmUndo *undo)
+{
+	memset(undo, 0, sizeof(ZdmUndo));
 	switch (nodeTag(ddl->stmt))
 	{
 		case T_AlterTableStmt:
-			return undo_alter_table(ddl, (const AlterTableStmt *) ddl->stmt);
+			undo->sql = zdm_undo_alter_table(policy, ddl, (const AlterTableStmt *) ddl->stmt, undo);
+			break;
 		case T_ViewStmt:
-			return undo_replace_view(ddl, (const ViewStmt *) ddl->stmt);
+			zdm_undo_view(policy, ddl, (const ViewStmt *) ddl->stmt, undo);
+			break;
 		case T_CreateFunctionStmt:
-			return undo_replace_function(ddl, (const CreateFunctionStmt *) ddl->stmt);
+			undo->sql = undo_replace_function(ddl, (const CreateFunctionStmt *) ddl->stmt);
+			break;
 		case T_GrantStmt:
-			return undo_grant(ddl, (const GrantStmt *) ddl->stmt);
+			zdm_undo_grant(policy, ddl, (const GrantStmt *) ddl->stmt, undo);
+			break;
 		case T_GrantRoleStmt:
-			return undo_grant_role(ddl, (const GrantRoleStmt *) ddl->stmt);
+			zdm_undo_grant_role(ddl, (const GrantRoleStmt *) ddl->stmt, undo);
+			break;
 		case T_CommentStmt:
-			return undo_comment(policy, ddl, (const CommentStmt *) ddl->stmt);
+			undo->sql = undo_comment(policy, ddl, (const CommentStmt *) ddl->stmt);
+			break;
 		case T_CreateTrigStmt:
-			return undo_replace_part(ddl, ((const CreateTrigStmt *) ddl->stmt)->relation,
-									 OBJECT_TRIGGER, ((const CreateTrigStmt *) ddl->stmt)->trigname,
-									 F_PG_GET_TRIGGERDEF_OID);
+			undo->sql = undo_replace_part(ddl, ((const CreateTrigStmt *) ddl->stmt)->relation,
+										  OBJECT_TRIGGER, ((const CreateTrigStmt *) ddl->stmt)->trigname,
+										  F_PG_GET_TRIGGERDEF_OID);
+			break;
 		case T_RuleStmt:
-			return undo_replace_part(ddl, ((const RuleStmt *) ddl->stmt)->relation,
-									 OBJECT_RULE, ((const RuleStmt *) ddl->stmt)->rulename,
-									 F_PG_GET_RULEDEF_OID);
+			undo->sql = undo_replace_part(ddl, ((const RuleStmt *) ddl->stmt)->relation,
+										  OBJECT_RULE, ((const RuleStmt *) ddl->stmt)->rulename,
+										  F_PG_GET_RULEDEF_OID);
+			break;
+		case T_ReindexStmt:
+			undo_reindex(policy, ddl, (const ReindexStmt *) ddl->stmt, undo);
+			break;
+		case T_AlterDomainStmt:
+			undo_alter_domain(policy, ddl, (const AlterDomainStmt *) ddl->stmt, undo);
+			break;
+		case T_DropStmt:
+			undo_drop(policy, ddl, (const DropStmt *) ddl->stmt, undo);
+			break;
+		case T_AlterSeqStmt:
+		case T_AlterFunctionStmt:
+		case T_AlterDefaultPrivilegesStmt:
+		case T_AlterExtensionStmt:
+		case T_AlterExtensionContentsStmt:
+		case T_AlterPublicationStmt:
+		case T_AlterTypeStmt:
+			if (is_older(policy, ddl))
+				undo->loss = "there is nothing that takes it back";
+			break;
 		default:
-			return NULL;
+			break;
 	}
+}
+
+/* The hazard for which a statement that holds locks too long is refused, or NULL */
+static const ZdmHazard *
+find_refused(const ZdmDdl *ddl)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl->hazards)
+	{
+		const ZdmHazard *hazard = lfirst(lc);
+
+		if (zdm_rules[hazard->rule].class == ZDM_CLASS_LOCK &&
+			Min(zdm_guc_severity(hazard->rule), hazard->cap) == ZDM_SEVERITY_ERROR)
+			return hazard;
+	}
+	return NULL;
+}
+
+static char *
+refusal_of(Node *stmt, const char *sql)
+{
+	ZdmXact		xact = {0};
+	ZdmDdl		ddl = {0};
+	const ZdmHazard *hazard;
+
+	if (!ddl_is_guarded(nodeTag(stmt)))
+		return NULL;
+	ddl.stmt = stmt;
+	ddl.sql = ddl.query = sql;
+	ddl.xact = &xact;
+	ddl.small_table = (int64) zdm_guc_small_table * 1024;
+	ddl_analyze(&ddl);
+	hazard = find_refused(&ddl);
+	return hazard == NULL || ddl.undefined != NULL || zdm_plan(&ddl) != NULL ? NULL :
+		pstrdup(hazard->message);
+}
+
+char *
+zdm_undo_refusal(const char *sql)
+{
+	char	   *result = NULL;
+	ListCell   *lc;
+
+	foreach(lc, raw_parser(sql, RAW_PARSE_DEFAULT))
+	{
+		RawStmt    *raw = lfirst_node(RawStmt, lc);
+		const char *start = sql + raw->stmt_location;
+
+		if (result == NULL)
+			result = refusal_of(raw->stmt, raw->stmt_len > 0 ?
+								pnstrdup(start, raw->stmt_len) : start);
+	}
+	return result;
 }

@@ -89,6 +89,7 @@ CREATE TABLE zdm.step (
 	relnames text[],
 	retry_at timestamptz,
 	finished_at timestamptz,
+	loss text,
 	UNIQUE (statement_id, ordinal)
 );
 CREATE INDEX step_window ON zdm.step (window_id, state);
@@ -102,6 +103,8 @@ COMMENT ON COLUMN zdm.step.is_undo IS
 	'the window is being aborted: undo_sql is carried out, and the state becomes undone';
 COMMENT ON COLUMN zdm.step.verify_sql IS
 	'a query for the rows that are in the way of the step';
+COMMENT ON COLUMN zdm.step.loss IS
+	'why an abort of the window does not take back all that the step has done';
 COMMENT ON COLUMN zdm.step.settings IS
 	'the settings, as name=value, that sql and undo_sql are read with';
 COMMENT ON COLUMN zdm.step.relids IS

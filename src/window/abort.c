@@ -28,7 +28,9 @@
 #include "utils/builtins.h"
 #include "window/action.h"
 #include "window/ledger.h"
+#include "window/queue.h"
 #include "window/related.h"
+#include "window/stored_sql.h"
 #include "window/taking.h"
 #include "window/verify.h"
 #include "window/window.h"
@@ -114,6 +116,26 @@ find_undo(Abort *undoing)
 	}
 }
 
+/* undo_sql, to be asked for whether it could be carried out */
+typedef struct RefusedUndo
+{
+	int64		id;				/* of the step */
+	const char *sql;
+} RefusedUndo;
+
+static bool
+is_void(const Abort *undoing, int64 step_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, undoing->void_steps)
+	{
+		if (*(int64 *) lfirst(lc) == step_id)
+			return true;
+	}
+	return false;
+}
+
 /* What was made directly. */
 static void
 find_born(Abort *undoing)
@@ -182,6 +204,14 @@ find_irreversible(Abort *undoing)
 	if (removed != NULL)
 		undoing->obstacles = lappend(undoing->obstacles, removed);
 
+	removed = action_query_text("SELECT string_agg(format('Step %s is not undone (%s): %s.', id, sql, loss),"
+								"  E'\\n' ORDER BY id) FROM zdm.step"
+								" WHERE window_id = $1 AND deferred AND state = 'done' AND loss IS NOT NULL"
+								" AND (relids = '{}' OR EXISTS (SELECT FROM pg_class WHERE oid = ANY (relids)))",
+								INT8OID, values[0]);
+	if (removed != NULL)
+		undoing->obstacles = lappend(undoing->obstacles, removed);
+
 	count = ledger_execute("SELECT sql FROM zdm.statement WHERE window_id = $1"
 						   " AND 'add_enum_value' = ANY (rules) ORDER BY id",
 						   lengthof(types), types, values, NULL);
@@ -193,6 +223,42 @@ find_irreversible(Abort *undoing)
 			undoing->obstacles = lappend(undoing->obstacles,
 										 psprintf("An enum value cannot be removed: %s.",
 												  (char *) lfirst(lc)));
+	}
+}
+
+/* What is undone only by work that would be refused, as it blocks others long */
+static void
+find_refused(Abort *undoing)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(undoing->window->id)};
+	List	   *steps = NIL;
+	uint64		count;
+	ListCell   *lc;
+
+	count = ledger_execute("SELECT id, undo_sql, relids, relnames FROM zdm.step"
+						   " WHERE window_id = $1 AND deferred AND state = 'done'"
+						   " AND undo_sql IS NOT NULL ORDER BY id",
+						   lengthof(types), types, values, NULL);
+	for (uint64 i = 0; i < count; i++)
+	{
+		RefusedUndo *step = palloc(sizeof(RefusedUndo));
+
+		step->id = *result_id(i, 1);
+		step->sql = stored_sql_now(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2),
+								   queue_result_targets(i, 3, 4));
+		steps = lappend(steps, step);
+	}
+	foreach(lc, steps)
+	{
+		const RefusedUndo *step = lfirst(lc);
+		char	   *reason = is_void(undoing, step->id) ? NULL : window_undo_refusal(step->sql);
+
+		CHECK_FOR_INTERRUPTS();
+		if (reason != NULL)
+			taking_add_blocked(&undoing->takings, step->id,
+							   psprintf("The undo of step " INT64_FORMAT " (%s): %s.",
+										step->id, step->sql, reason));
 	}
 }
 
@@ -219,8 +285,10 @@ find_takings(Abort *undoing)
 
 	find_undo(undoing);
 	find_rows(undoing);
+	find_refused(undoing);
 	find_born(undoing);
 	taking_mark_implied(undoing->takings);
+	detached_release(undoing->takings);
 	loss_find(undoing->takings);
 	taking_find_users(undoing->takings);
 	foreach(lc, undoing->takings)

@@ -144,7 +144,7 @@ static void
 add_part(int64 statement_id, int64 window_id, int ordinal, const ZdmPart *part, Datum settings)
 {
 	static const Oid types[] = {INT8OID, INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTARRAYOID, OIDARRAYOID, TEXTARRAYOID, INT8OID, OIDOID, TEXTOID};
+	TEXTOID, TEXTARRAYOID, OIDARRAYOID, TEXTARRAYOID, INT8OID, OIDOID, TEXTOID, TEXTOID};
 	Datum		values[lengthof(types)];
 	char		nulls[lengthof(types)];
 	int64		id = ledger_new_id();
@@ -166,10 +166,11 @@ add_part(int64 statement_id, int64 window_id, int ordinal, const ZdmPart *part, 
 	values[12] = ObjectIdGetDatum(MyDatabaseId);
 	values[13] = text_or_null(part->lock_mode == NoLock ? NULL :
 							  GetLockmodeName(DEFAULT_LOCKMETHOD, part->lock_mode), &nulls[13]);
+	values[14] = text_or_null(part->loss, &nulls[14]);
 	ledger_execute("INSERT INTO zdm.step (id, statement_id, window_id, ordinal, phase, sql, undo_sql,"
 				   "  verify_sql, settings, relids, relnames, system_identifier, database_oid,"
-				   "  lock_mode, deferred, state, finished_at)"
-				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, true,"
+				   "  lock_mode, loss, deferred, state, finished_at)"
+				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, true,"
 				   "  CASE $5 WHEN 'expand' THEN 'done' ELSE 'queued' END,"
 				   "  CASE $5 WHEN 'expand' THEN clock_timestamp() END)",
 				   lengthof(types), types, values, nulls);
@@ -177,15 +178,29 @@ add_part(int64 statement_id, int64 window_id, int ordinal, const ZdmPart *part, 
 		add_claim(id, lfirst(lc));
 }
 
+/* One that was carried out in steps has rows already. */
+static int
+next_ordinal(int64 statement_id)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(statement_id)};
+	bool		isnull;
+
+	ledger_execute("SELECT coalesce(max(ordinal), 0) + 1 FROM zdm.step WHERE statement_id = $1",
+				   lengthof(types), types, values, NULL);
+	return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
 void
 queue_add(int64 statement_id, int64 window_id, List *parts)
 {
 	Datum		settings = current_settings();
 	LedgerScope scope;
-	int			ordinal = 1;
+	int			ordinal;
 	ListCell   *lc;
 
 	ledger_begin(&scope);
+	ordinal = next_ordinal(statement_id);
 	foreach(lc, parts)
 		add_part(statement_id, window_id, ordinal++, lfirst(lc), settings);
 	ledger_end(&scope);

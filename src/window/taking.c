@@ -15,9 +15,11 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
+#include "parser/parse_type.h"
 #include "parser/parser.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -35,6 +37,7 @@ typedef struct Undo
 	List	   *relids;
 	List	   *relnames;
 	List	  **takings;
+	bool		replaces;		/* makes anew what it drops */
 	bool		does_anything;	/* or might */
 } Undo;
 
@@ -68,6 +71,7 @@ add_undo(Undo *undo, const ObjectAddress *object)
 
 	taking->step_id = undo->step_id;
 	taking->object = *object;
+	taking->is_replaced = undo->replaces;
 	*undo->takings = lappend(*undo->takings, taking);
 	undo->does_anything = true;
 }
@@ -169,6 +173,41 @@ column_is_gone(const AlterTableCmd *cmd, AttrNumber attnum)
 	}
 }
 
+/* Has the column the type that it is to get, as somebody has given it back? */
+static bool
+has_type(Oid relid, AttrNumber attnum, const ColumnDef *def)
+{
+	Oid			typid;
+	int32		typmod;
+	Oid			typid_now;
+	int32		typmod_now;
+	Oid			collation;
+
+	if (attnum == InvalidAttrNumber)
+		return true;			/* it is gone */
+	typenameTypeIdAndMod(NULL, def->typeName, &typid, &typmod);
+	get_atttypetypmodcoll(relid, attnum, &typid_now, &typmod_now, &collation);
+	return typid == typid_now && typmod == typmod_now;
+}
+
+/* DETACH PARTITION: the table goes on by itself, if it is one still. */
+static void
+look_through_detach(Undo *undo, Oid relid, const RangeVar *partition)
+{
+	Oid			child = RangeVarGetRelid(partition, NoLock, true);
+	Taking	   *taking;
+
+	undo->does_anything |= !OidIsValid(child);
+	if (!OidIsValid(child) || !get_rel_relispartition(child) ||
+		get_partition_parent(child, true) != relid)
+		return;
+	taking = palloc0(sizeof(Taking));
+	taking->step_id = undo->step_id;
+	taking->detached = child;
+	*undo->takings = lappend(*undo->takings, taking);
+	undo->does_anything = true;
+}
+
 static void
 look_through_action(Undo *undo, Oid relid, const AlterTableCmd *cmd)
 {
@@ -199,6 +238,12 @@ look_through_action(Undo *undo, Oid relid, const AlterTableCmd *cmd)
 			ObjectAddressSet(object, ConstraintRelationId, conoid);
 			add_undo(undo, &object);
 			break;
+		case AT_AlterColumnType:
+			undo->does_anything |= !has_type(relid, attnum, castNode(ColumnDef, cmd->def));
+			break;
+		case AT_DetachPartition:
+			look_through_detach(undo, relid, castNode(PartitionCmd, cmd->def)->name);
+			break;
 		default:
 			undo->does_anything = true;
 			break;
@@ -221,10 +266,13 @@ bool
 taking_add_undo(List **takings, int64 step_id, const char *undo_sql, List *relids,
 				List *relnames)
 {
-	Undo		undo = {step_id, relids, relnames, takings, false};
+	Undo		undo = {step_id, relids, relnames, takings};
+	List	   *stmts = raw_parser(undo_sql, RAW_PARSE_DEFAULT);
 	ListCell   *lc;
 
-	foreach(lc, raw_parser(undo_sql, RAW_PARSE_DEFAULT))
+	foreach(lc, stmts)
+		undo.replaces |= IsA(lfirst_node(RawStmt, lc)->stmt, ViewStmt);
+	foreach(lc, stmts)
 	{
 		Node	   *stmt = lfirst_node(RawStmt, lc)->stmt;
 
@@ -550,7 +598,8 @@ find_new_user(List *takings)
 		user = find_user(takings, &taking->object, &seen);
 		if (user == NULL)
 			continue;
-		taking->obstacle = psprintf("Made in the window, %s is used by %s, which stays.",
+		taking->obstacle = psprintf("%s in the window, %s is used by %s, which stays.",
+									taking->is_replaced ? "Replaced" : "Made",
 									getObjectDescription(&taking->object, false),
 									getObjectDescription(user, false));
 		found = true;

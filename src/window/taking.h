@@ -21,6 +21,9 @@ typedef struct Taking
 	int64		birth_id;		/* else it was made directly: its row in
 								 * zdm.object */
 	ObjectAddress object;		/* what is taken away, if anything is */
+	Oid			detached;		/* the table that is no partition any more
+								 * then, or InvalidOid */
+	bool		is_replaced;	/* the step makes the object anew */
 	bool		is_implied;		/* goes by itself, with another one */
 	char	   *sql;			/* of what was made directly: takes it away */
 	char	   *obstacle;		/* a sentence why it has to stay, or NULL */
@@ -48,6 +51,13 @@ extern void taking_mark_implied(List *takings);
  * loss.c.
  */
 extern void taking_find_users(List *takings);
+
+/*
+ * detached.c: what a table was given in the window to become a partition does
+ * not go by itself if that is taken back: it gets a step of its own, after it.
+ * Between ledger_begin() and ledger_end().
+ */
+extern void detached_release(List *takings);
 
 /* Does it stay, because of itself or of what its step takes besides? */
 extern bool taking_stays(List *takings, const Taking *taking);

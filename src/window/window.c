@@ -62,6 +62,12 @@ window_wake_workers(void)
 	window_ops->wake_workers();
 }
 
+char *
+window_undo_refusal(const char *sql)
+{
+	return window_ops->undo_refusal(sql);
+}
+
 static ZdmWindow *
 window_from_tuple(HeapTuple tuple, TupleDesc desc)
 {

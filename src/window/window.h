@@ -34,12 +34,16 @@ typedef struct ZdmWindowOps
 {
 	bool		(*has_workers) (void);	/* is the library preloaded? */
 	void		(*wake_workers) (void); /* when this transaction commits */
+	char	   *(*undo_refusal) (const char *sql);	/* why that could not be
+													 * carried out: half a
+													 * sentence; or NULL */
 } ZdmWindowOps;
 
 /* window.c */
 extern void window_init(const ZdmWindowOps *ops);
 extern bool window_has_workers(void);
 extern void window_wake_workers(void);
+extern char *window_undo_refusal(const char *sql);
 
 /*
  * The window that the session's DDL belongs to: the one that zdm.window

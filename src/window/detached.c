@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * detached.c
+ *	  What a table was given in a window so that it could become a partition:
+ *	  indexes, keys and foreign keys like those of the partitioned table.
+ *
+ * While it is a partition they belong to those of the partitioned table, and
+ * cannot be dropped.  When the window is given up and the table is none any
+ * more, they are its own, and go by steps that come after that.
+ *
+ * Copyright (c) 2026, the zdm developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "window/ledger.h"
+#include "window/taking.h"
+
+/* Is it an index or constraint of that table? */
+static bool
+is_part_of(const ObjectAddress *object, Oid relid)
+{
+	HeapTuple	tuple;
+	Form_pg_constraint con;
+	bool		result;
+
+	if (object->classId == RelationRelationId)
+		return object->objectSubId == 0 && IndexGetRelation(object->objectId, true) == relid;
+	if (object->classId != ConstraintRelationId)
+		return false;
+	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(object->objectId));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	con = (Form_pg_constraint) GETSTRUCT(tuple);
+	result = con->conrelid == relid && con->contype != 'n' && con->contype != CONSTRAINT_CHECK &&
+		con->contype != CONSTRAINT_TRIGGER;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+static bool
+is_taken(List *takings, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, takings)
+	{
+		const ObjectAddress *object = &((Taking *) lfirst(lc))->object;
+
+		if (object->classId == RelationRelationId && object->objectId == relid &&
+			object->objectSubId == 0)
+			return true;
+	}
+	return false;
+}
+
+/* An index of a constraint goes with that. */
+static bool
+has_constraint(const ObjectAddress *object)
+{
+	return object->classId == RelationRelationId &&
+		OidIsValid(get_index_constraint(object->objectId));
+}
+
+/* An older index of a partition of the partition would go with the one above it. */
+static char *
+find_older_index(List *takings, const ObjectAddress *object)
+{
+	Oid			index = object->classId == RelationRelationId ? object->objectId :
+		get_constraint_index(object->objectId);
+	ListCell   *lc;
+
+	if (!OidIsValid(index) || get_rel_relkind(index) != RELKIND_PARTITIONED_INDEX)
+		return NULL;
+	foreach(lc, find_all_inheritors(index, NoLock, NULL))
+	{
+		if (!is_taken(takings, lfirst_oid(lc)))
+			return psprintf("Index %s, made in the window, would take index %s along, which was there before.",
+							get_rel_name(index), get_rel_name(lfirst_oid(lc)));
+	}
+	return NULL;
+}
+
+/* A free key that comes right before that of the step */
+static int64
+id_before(int64 step_id, int count)
+{
+	static const Oid types[] = {INT8OID, INT4OID};
+	Datum		values[] = {Int64GetDatum(step_id), Int32GetDatum(count)};
+	bool		isnull;
+
+	ledger_execute("SELECT id FROM generate_series($1 - 1, $1 - 1000, -1) AS id"
+				   " WHERE NOT EXISTS (SELECT FROM zdm.step s WHERE s.id = id.id)"
+				   " AND NOT EXISTS (SELECT FROM zdm.object o WHERE o.id = id.id)"
+				   " ORDER BY id DESC OFFSET $2 LIMIT 1", lengthof(types), types, values, NULL);
+	if (SPI_processed == 0)
+		elog(ERROR, "no key is left before step " INT64_FORMAT, step_id);
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+static void
+release_parts(List *takings, const Taking *detached)
+{
+	int			count = 0;
+	ListCell   *lc;
+
+	foreach(lc, takings)
+	{
+		Taking	   *taking = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (taking->birth_id == 0 || !taking->is_implied ||
+			!is_part_of(&taking->object, detached->detached) || has_constraint(&taking->object))
+			continue;
+		taking->is_implied = false;
+		taking->birth_id = id_before(detached->step_id, count++);
+		taking->obstacle = find_older_index(takings, &taking->object);
+	}
+}
+
+void
+detached_release(List *takings)
+{
+	ListCell   *lc;
+
+	foreach(lc, takings)
+	{
+		const Taking *taking = lfirst(lc);
+
+		if (OidIsValid(taking->detached) && !is_taken(takings, taking->detached) &&
+			!taking_stays(takings, taking))
+			release_parts(takings, taking);
+	}
+}
