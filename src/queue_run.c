@@ -20,6 +20,7 @@
 #include "parser/parser.h"
 #include "pgstat.h"
 #include "run/restart.h"
+#include "run/slots.h"
 #include "run/worker.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
@@ -243,6 +244,10 @@ is_transient(int sqlerrcode)
 static char *
 describe_error(const ErrorData *error)
 {
+	int			asked_by = slots_asked_by();
+
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && asked_by != 0)
+		return psprintf("made way for process %d, which needs a lock that the step held", asked_by);
 	return psprintf("%s (%s)%s%s", error->message, unpack_sql_state(error->sqlerrcode),
 					error->detail ? "; " : "", error->detail ? error->detail : "");
 }

@@ -57,6 +57,7 @@ typedef struct Slot
 	Oid			role;
 	pid_t		pid;			/* while it is running */
 	TimestampTz firm_until;		/* its step does not make way before */
+	pid_t		asked_by;		/* who has asked its step to make way, or 0 */
 	ZdmOutcome	outcome;
 } Slot;
 
@@ -195,13 +196,15 @@ waits_for_me(int pid)
 static void
 interrupt_worker(int pid)
 {
-	LWLockAcquire(shared->lock, LW_SHARED);
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < shared->slot_count; i++)
 	{
-		const Slot *slot = &shared->slots[i];
+		Slot	   *slot = &shared->slots[i];
 
-		if (slot->state == SLOT_RUNNING && slot->pid == pid)
-			(void) kill(pid, SIGINT);
+		if (slot->state != SLOT_RUNNING || slot->pid != pid)
+			continue;
+		slot->asked_by = MyProcPid;
+		(void) kill(pid, SIGINT);
 	}
 	LWLockRelease(shared->lock);
 }
@@ -428,9 +431,23 @@ slots_report_begun(int earlier_attempts)
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	my_slot->outcome.has_begun = true;
+	my_slot->asked_by = 0;
 	my_slot->firm_until = doublings < 0 ? 0 :
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) FIRM_MS << doublings);
 	LWLockRelease(shared->lock);
+}
+
+int
+slots_asked_by(void)
+{
+	int			result = 0;
+
+	if (my_slot == NULL)
+		return 0;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	result = my_slot->asked_by;
+	LWLockRelease(shared->lock);
+	return result;
 }
 
 void

@@ -84,4 +84,7 @@ extern void slots_report_due(const ZdmDue *due);
 extern void slots_report_begun(int earlier_attempts);
 extern void slots_report_worked(void);
 
+/* A worker: the process for which its step was asked to make way, or 0. */
+extern int	slots_asked_by(void);
+
 #endif							/* ZDM_SLOTS_H */

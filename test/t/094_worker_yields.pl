@@ -85,6 +85,16 @@ foreach my $index (sort keys %ddl)
 	is_built($index);
 }
 
+# Why it is to be tried again
+begin_build('t_paused');
+$node->safe_psql('postgres', q{SELECT zdm_pause('w')});
+is(send_beside('ALTER TABLE t ADD COLUMN paused int'), '', 'DDL goes first in a paused window');
+ok($node->poll_query_until('postgres', q{SELECT state = 'queued' FROM zdm_steps WHERE sql ~ 't_paused'}), 'the step waits again');
+like($node->safe_psql('postgres', q{SELECT last_error FROM zdm_steps WHERE sql ~ 't_paused'}),
+	qr/^made way for process \d+, which needs a lock that the step held$/, 'and says why');
+$node->safe_psql('postgres', q{SELECT zdm_resume('w')});
+is_built('t_paused');
+
 # DDL on the table again and again: the build makes way a few times, then stands
 # its ground long enough to be done; no DDL fails.
 $node->safe_psql('postgres', <<'SQL');
