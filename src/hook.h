@@ -79,8 +79,14 @@ extern void rehearse(const ZdmDdl *ddl, List *parts);
  */
 extern bool queue_run_next(int64 window_id, const char *session_role);
 
-/* Likewise all that can run, once each; raises in the end what failed first. */
+/*
+ * Likewise all that can run, once each; raises in the end what failed first, be
+ * it before.
+ */
 extern void queue_run_all(int64 window_id);
+
+/* wait.c: raise the error of a step that has failed, of one window or all */
+extern void wait_check_failed(int64 window_id);
 
 /*
  * rewrite.c.  undo: what an abort of the window gives back of it, for the

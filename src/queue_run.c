@@ -31,11 +31,13 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 #include "window/queue.h"
 #include "window/stored_sql.h"
 #include "window/window.h"
 
 #define OTHERS_POLL_MS	100
+#define NOTICE_PAUSE_MS	1000
 
 /* One deferred step on its way. */
 typedef struct QueueRun
@@ -338,15 +340,36 @@ typedef struct QueueOutcome
 	int			sqlerrcode;		/* of it */
 	const char *denied_role;	/* whose steps this user must not run; or NULL */
 	bool		is_busy;		/* somebody else is running what is left */
+	int			done;			/* steps carried out */
+	TimestampTz notice_at;		/* not before: the last was a moment ago */
 	MemoryContext context;		/* survives transactions */
 } QueueOutcome;
+
+/* Tell what begins, once a second at most. */
+static void
+report_begun(QueueOutcome *outcome, const ZdmQueued *queued)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (outcome == NULL || now < outcome->notice_at)
+		return;
+	outcome->notice_at = TimestampTzPlusMilliseconds(now, NOTICE_PAUSE_MS);
+	ereport(NOTICE,
+			(errmsg("deferred step " INT64_FORMAT " is carried out: %s", queued->id, queued->sql),
+			 outcome->done > 0 ? errdetail_plural("%d step is done.", "%d steps are done.",
+												  outcome->done, outcome->done) : 0));
+}
 
 static void
 note_outcome(QueueOutcome *outcome, const QueueRun *run)
 {
 	const ErrorData *error = run->error;
 
-	if (error == NULL || outcome == NULL || outcome->failures++ > 0)
+	if (outcome == NULL)
+		return;
+	if (error == NULL)
+		outcome->done++;
+	if (error == NULL || outcome->failures++ > 0)
 		return;
 	MemoryContextSwitchTo(outcome->context);
 	outcome->sqlerrcode = error->sqlerrcode;
@@ -372,6 +395,7 @@ run_next(int64 window_id, const char *session_role, QueueOutcome *outcome)
 	if (run.queued != NULL)
 	{
 		worker_report(run.queued->sql, run.queued->attempts);
+		report_begun(outcome, run.queued);
 		run_one(&run);
 		queue_release(run.queued);
 		note_outcome(outcome, &run);
@@ -444,6 +468,17 @@ finish_last_windows(int64 window_id, MemoryContext context)
 	StartTransactionCommand();
 }
 
+/* A step that had failed before is not tried again, but its error is raised. */
+static void
+check_failed(int64 window_id, MemoryContext context)
+{
+	restart_commit();
+	restart_begin_step(context);
+	wait_check_failed(window_id);
+	restart_commit();
+	StartTransactionCommand();
+}
+
 void
 queue_run_all(int64 window_id)
 {
@@ -465,6 +500,7 @@ queue_run_all(int64 window_id)
 	}
 	finish_last_windows(window_id, outcome.context);
 	report_outcome(&outcome);
+	check_failed(window_id, outcome.context);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(outcome.context);
 }

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "hook.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -286,6 +287,19 @@ report_progress(Wait *wait, const Queue *queue)
 				 errmsg("no background process is left for the deferred steps"),
 				 errhint("Raise max_worker_processes and restart the server, or CALL zdm_run() to carry the steps out in this session.")));
 	}
+}
+
+void
+wait_check_failed(int64 window_id)
+{
+	Wait		wait = {0};
+	const Queue *queue;
+
+	wait.window_id = window_id;
+	wait.look_context = CurrentMemoryContext;
+	queue = look(&wait);
+	if (queue->failed_id != NULL)
+		report_failure(queue);
 }
 
 /* Is there nothing left to wait for?  Raises what makes waiting useless. */

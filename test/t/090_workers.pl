@@ -161,6 +161,7 @@ like(sqlstate_and_text('plain', 'CALL zdm_wait()'),
 	qr/ERROR:  55000: step \d+ of window "w" has failed: .*permission denied to set role "keeper".*CREATE INDEX v_lost.*zdm_retry\(\d+\).*zdm_cancel\(\d+\)/s,
 	'a step is not run with a role that its author has lost');
 is(is_valid($node, 'plain', 'v_lost'), '', 'and has done nothing');
+like(sqlstate_and_text('plain', 'CALL zdm_run()'), qr/ERROR:  55000: step \d+ of window "w" has failed: .*permission denied to set role/, 'zdm_run() says so too');
 $node->safe_psql('plain', q{GRANT keeper TO app; SELECT zdm_retry(id) FROM zdm_steps WHERE state = 'failed'; CALL zdm_wait()});
 is(is_valid($node, 'plain', 'v_lost'), 't', 'with it, it is');
 
@@ -178,7 +179,7 @@ sub unfit
 	if ($error)
 	{
 		like(sqlstate_and_text('plain', 'CALL zdm_wait()'), $error, $name);
-		$node->safe_psql('plain', 'CALL zdm_run()');
+		like(sqlstate_and_text('plain', 'CALL zdm_run()'), qr/^(?!.*ERROR).*NOTICE:  00000: deferred step \d+ is carried out: CREATE INDEX $index/s, "$name: zdm_run() says what it does");
 		is($node->safe_psql('plain', q{SELECT count(*) FROM zdm_steps WHERE state <> 'done'}), '0', "$name: zdm_run() does it");
 	}
 	else
