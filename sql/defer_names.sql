@@ -87,7 +87,7 @@ ALTER TABLE t ADD CHECK (c > 0), ADD CHECK (c > 1);
 ALTER TABLE t ADD CHECK (c > 2);
 SET LOCAL zdm.small_table = '1GB';
 CREATE INDEX ON t (a);
-SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 't'::regclass ORDER BY 1::text;
+SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 't'::regclass ORDER BY indexrelid;
 SELECT steps();
 ROLLBACK;
 

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "check_queue.h"
 #include "ddl/ddl.h"
 #include "ddl/xact.h"
 #include "fmgr.h"
@@ -66,6 +67,10 @@ typedef struct Check
 	bool		in_block;
 	MemoryContext xact_context;
 	MemoryContext statement_context;	/* reset for each statement */
+	MemoryContext script_context;
+	List	   *cancelled;		/* int64 *: steps that statements before take
+								 * out of the queue */
+	bool		at_queue;		/* an error is one of a step */
 	int			number;
 	int			line;
 } Check;
@@ -75,6 +80,8 @@ typedef struct Failure
 {
 	int			sqlerrcode;
 	const char *message;		/* NULL: none */
+	const char *detail;			/* or NULL */
+	const char *hint;			/* or NULL */
 } Failure;
 
 static Datum
@@ -87,7 +94,8 @@ text_or_null(const char *string, bool *isnull)
 /* Add a row; judgement NULL is one that is not about a hazard. */
 static void
 put_row(Check *check, const ZdmDdl *ddl, const ZdmJudgement *judgement,
-		List *judgements, const char *rule, const char *verdict, const char *message)
+		List *judgements, const char *rule, const char *verdict, const char *message,
+		const char *hint)
 {
 	Datum		values[CHECK_COLUMNS];
 	bool		nulls[CHECK_COLUMNS] = {0};
@@ -110,7 +118,7 @@ put_row(Check *check, const ZdmDdl *ddl, const ZdmJudgement *judgement,
 												zdm_verdict_name(judgement->verdict) : verdict);
 	values[CHECK_MESSAGE] = text_or_null(hazard ? hazard->message : message,
 										 &nulls[CHECK_MESSAGE]);
-	values[CHECK_HINT] = text_or_null(hazard ? zdm_report_hint(&check->policy, ddl, judgement, judgements) : NULL,
+	values[CHECK_HINT] = text_or_null(hazard ? zdm_report_hint(&check->policy, ddl, judgement, judgements) : hint,
 									  &nulls[CHECK_HINT]);
 	tuplestore_putvalues(check->rsinfo->setResult, check->rsinfo->setDesc, values, nulls);
 }
@@ -123,6 +131,8 @@ rule_of_error(int sqlerrcode)
 	{
 		case ERRCODE_SYNTAX_ERROR:
 			return "syntax_error";
+		case ERRCODE_ZDM_QUEUED_WORK:
+			return "queued_work";
 		case ERRCODE_UNDEFINED_TABLE:
 		case ERRCODE_UNDEFINED_COLUMN:
 		case ERRCODE_UNDEFINED_FUNCTION:
@@ -150,6 +160,8 @@ keep_failure(Failure *failure, MemoryContext context)
 	FlushErrorState();
 	failure->sqlerrcode = error->sqlerrcode;
 	failure->message = error->message;
+	failure->detail = error->detail;
+	failure->hint = error->hint;
 }
 
 /* Parse one statement; NULL with the failure set if that is not possible. */
@@ -194,23 +206,60 @@ follow_transaction(Check *check, const TransactionStmt *stmt)
 	}
 }
 
+/* Add the rows that say what the statement does to the queue. */
+static void
+put_effects(Check *check, const ZdmDdl *ddl, const ZdmConflict *conflict,
+			const struct ZdmDeferral *deferral)
+{
+	List	   *effects;
+	MemoryContext oldcontext;
+	ListCell   *lc;
+
+	if (conflict == NULL)
+		return;
+	effects = claims_effects(conflict, deferral);
+	if (effects == NIL && claims_are_all(conflict))
+		put_row(check, ddl, NULL, NIL, NULL, "run", NULL, NULL);
+	foreach(lc, effects)
+	{
+		const ZdmQueueEffect *effect = lfirst(lc);
+
+		put_row(check, ddl, NULL, NIL, "queued_work", zdm_verdict_name(effect->verdict),
+				effect->message, NULL);
+	}
+	oldcontext = MemoryContextSwitchTo(check->script_context);
+	foreach(lc, conflict->cancels)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = ((const ZdmPending *) lfirst(lc))->id;
+		check->cancelled = lappend(check->cancelled, id);
+	}
+	MemoryContextSwitchTo(oldcontext);
+}
+
 /* Add the rows of a statement; is it refused? */
 static bool
-put_analysis(Check *check, ZdmDdl *ddl)
+put_analysis(Check *check, ZdmDdl *ddl, const ZdmConflict *conflict)
 {
 	ZdmPlan    *plan;
 	ZdmDeferral *deferral;
 	List	   *judgements = zdm_judge(&check->policy, ddl, &plan, &deferral);
+	bool		refused = zdm_strictest(judgements) == ZDM_VERDICT_REFUSE;
 	ListCell   *lc;
 
+	if (conflict != NULL && !refused)
+		claims_check_order(conflict, deferral);
+	if (!refused)
+		put_effects(check, ddl, conflict, deferral);
 	foreach(lc, judgements)
-		put_row(check, ddl, lfirst(lc), judgements, NULL, NULL, NULL);
+		put_row(check, ddl, lfirst(lc), judgements, NULL, NULL, NULL, NULL);
 
 	if (ddl->undefined != NULL)
-		put_row(check, ddl, NULL, NIL, "undefined_object", "refuse", ddl->undefined);
+		put_row(check, ddl, NULL, NIL, "undefined_object", "refuse", ddl->undefined, NULL);
 	else if (judgements == NIL)
-		put_row(check, ddl, NULL, NIL, NULL, "run", NULL);
-	return zdm_strictest(judgements) == ZDM_VERDICT_REFUSE;
+		put_row(check, ddl, NULL, NIL, NULL, "run", NULL, NULL);
+	return refused;
 }
 
 /* Where it names a table by the name to come, it is about the table. */
@@ -229,14 +278,23 @@ redirect(ZdmDdl *ddl)
 static void
 look(Check *check, ZdmDdl *ddl)
 {
+	ZdmConflict *conflict = NULL;
 	bool		refused;
 
 	if (ddl_is_guarded(nodeTag(ddl->stmt)))
 	{
 		redirect(ddl);
+		check->at_queue = true;
+		conflict = check_queue(ddl, check->cancelled);
+		check->at_queue = false;
+		if (conflict != NULL && claims_are_all(conflict))
+		{
+			put_effects(check, ddl, conflict, NULL);
+			return;
+		}
 		ddl_analyze(ddl);
 	}
-	refused = put_analysis(check, ddl);
+	refused = put_analysis(check, ddl, conflict);
 	ddl_script_apply(ddl, refused);
 	if (check->in_block && !IsA(ddl->stmt, TransactionStmt))
 		ddl_xact_note(ddl, check->xact_context);
@@ -277,8 +335,21 @@ init_ddl(ZdmDdl *ddl, Node *stmt, const char *sql, ZdmXact *xact)
 	ddl->small_table = (int64) zdm_guc_small_table * 1024;
 	ddl->sees_sessions = true;
 	ddl->going = queue_going();
+	ddl->reserved = check_queue_reserved();
 	if (stmt != NULL)
 		ddl->command = GetCommandTagName(CreateCommandTag(stmt));
+}
+
+/* The row of a statement that cannot run, with the step that is the reason */
+static void
+put_failure(Check *check, const ZdmDdl *ddl, const Failure *failure)
+{
+	bool		at_queue = check->at_queue || failure->sqlerrcode == ERRCODE_ZDM_QUEUED_WORK;
+
+	put_row(check, ddl, NULL, NIL, rule_of_error(failure->sqlerrcode), "refuse",
+			at_queue && failure->detail ?
+			psprintf("%s: %s", failure->message, failure->detail) : failure->message,
+			at_queue ? failure->hint : NULL);
 }
 
 static void
@@ -296,7 +367,7 @@ check_statement(Check *check, const ZdmPiece *piece)
 	if (raw == NULL)
 	{
 		put_row(check, &ddl, NULL, NIL, "syntax_error", "refuse",
-				piece->error ? piece->error : failure.message);
+				piece->error ? piece->error : failure.message, NULL);
 		return;
 	}
 
@@ -305,11 +376,11 @@ check_statement(Check *check, const ZdmPiece *piece)
 	ddl.script = check->script;
 	ddl.xact = check->xact;
 	ddl.in_block = check->in_block;
+	check->at_queue = false;
 	if (!ddl_is_guarded(nodeTag(raw->stmt)))
 		look(check, &ddl);
 	else if (!look_safely(check, &ddl, &failure))
-		put_row(check, &ddl, NULL, NIL, rule_of_error(failure.sqlerrcode), "refuse",
-				failure.message);
+		put_failure(check, &ddl, &failure);
 }
 
 /* zdm_check(script) -> one row a hazard */
@@ -328,6 +399,7 @@ zdm_check(PG_FUNCTION_ARGS)
 
 	script_context = AllocSetContextCreate(CurrentMemoryContext, "zdm script",
 										   ALLOCSET_DEFAULT_SIZES);
+	check.script_context = script_context;
 	check.xact_context = AllocSetContextCreate(script_context, "zdm script transaction",
 											   ALLOCSET_SMALL_SIZES);
 	check.statement_context = AllocSetContextCreate(script_context, "zdm statement",
@@ -400,9 +472,8 @@ when_of(const ZdmDeferral *deferral, ZdmPhase phase)
  * which it would be carried out now.
  */
 static void
-put_parts(ReturnSetInfo *rsinfo, const ZdmDeferral *deferral)
+put_parts(ReturnSetInfo *rsinfo, const ZdmDeferral *deferral, int number)
 {
-	int			number = 1;
 	ListCell   *lc;
 
 	foreach(lc, deferral->parts)
@@ -427,6 +498,23 @@ put_parts(ReturnSetInfo *rsinfo, const ZdmDeferral *deferral)
 					 psprintf("%s; %s", when, zdm_step_note(step)));
 		}
 	}
+}
+
+/* What the statement does to the queue; returns the number of the next step. */
+static int
+put_queue_steps(ReturnSetInfo *rsinfo, const ZdmConflict *conflict, const ZdmDeferral *deferral)
+{
+	int			number = 1;
+	ListCell   *lc;
+
+	foreach(lc, claims_effects(conflict, deferral))
+	{
+		const ZdmQueueEffect *effect = lfirst(lc);
+
+		if (effect->sql != NULL)
+			put_step(rsinfo, number++, effect->phase, effect->sql, NoLock, effect->message);
+	}
+	return number;
 }
 
 /* What is to be said of a statement that would run as it is, or would not. */
@@ -495,6 +583,7 @@ zdm_explain(PG_FUNCTION_ARGS)
 	ZdmDdl		ddl;
 	ZdmPlan    *plan;
 	ZdmDeferral *deferral;
+	ZdmConflict *conflict = NULL;
 	List	   *judgements;
 	int			number = 1;
 	ListCell   *lc;
@@ -504,6 +593,14 @@ zdm_explain(PG_FUNCTION_ARGS)
 	if (ddl_is_guarded(nodeTag(stmt)))
 	{
 		redirect(&ddl);
+		conflict = check_queue(&ddl, NIL);
+		if (conflict != NULL && claims_are_all(conflict))
+		{
+			InitMaterializedSRF(fcinfo, 0);
+			if (put_queue_steps(rsinfo, conflict, NULL) == 1)
+				put_step(rsinfo, 1, NULL, sql, NoLock, "verdict: run");
+			return (Datum) 0;
+		}
 		ddl_analyze(&ddl);
 	}
 	if (ddl.undefined != NULL)
@@ -514,13 +611,18 @@ zdm_explain(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	judgements = zdm_judge(&policy, &ddl, &plan, &deferral);
+	if (conflict != NULL && zdm_strictest(judgements) != ZDM_VERDICT_REFUSE)
+	{
+		claims_check_order(conflict, deferral);
+		number = put_queue_steps(rsinfo, conflict, deferral);
+	}
 	if (deferral != NULL)
 	{
-		put_parts(rsinfo, deferral);
+		put_parts(rsinfo, deferral, number);
 		return (Datum) 0;
 	}
 	if (plan == NULL)
-		put_step(rsinfo, number, NULL, sql, ddl_strongest_lock(&ddl),
+		put_step(rsinfo, number, NULL, ddl.sql, ddl_strongest_lock(&ddl),
 				 verdict_note(&policy, &ddl, judgements));
 	foreach(lc, plan ? plan->steps : NIL)
 	{

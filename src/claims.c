@@ -447,33 +447,6 @@ meet_index(ZdmConflict *conflict, const IndexStmt *stmt)
 		conflict->left = "";
 }
 
-/* LIKE: the copy would lack what is queued for the table */
-static void
-meet_like(const ZdmConflict *conflict, const TableLikeClause *like)
-{
-	Oid			relid = RangeVarGetRelid(like->relation, NoLock, true);
-	ListCell   *lc;
-	ListCell   *lc2;
-
-	claims_check_relation(conflict, relid, like->relation->relname);
-	if ((like->options & (CREATE_TABLE_LIKE_INDEXES | CREATE_TABLE_LIKE_CONSTRAINTS)) == 0)
-		return;
-	foreach(lc, conflict->pending)
-	{
-		const ZdmPending *pending = lfirst(lc);
-		const ZdmPlanTarget *target = pending->targets ? linitial(pending->targets) : NULL;
-
-		if (target == NULL || !OidIsValid(relid) || target->relid != relid)
-			continue;
-		foreach(lc2, pending->claims)
-		{
-			if (strcmp(((ZdmClaim *) lfirst(lc2))->action, "make") == 0)
-				claims_report(pending, psprintf("table \"%s\" cannot be copied while its indexes or constraints are queued",
-												like->relation->relname));
-		}
-	}
-}
-
 /* A foreign key of a new table cannot be split off. */
 static void
 meet_reference(const ZdmConflict *conflict, const Constraint *con)
@@ -501,9 +474,10 @@ meet_create_table(ZdmConflict *conflict, const CreateStmt *stmt)
 	ListCell   *lc2;
 
 	meet_new_relation(conflict, stmt->relation, stmt->if_not_exists);
-	foreach(lc, stmt->inhRelations)
-		claims_check_relation(conflict, RangeVarGetRelid(lfirst(lc), NoLock, true),
-							  ((RangeVar *) lfirst(lc))->relname);
+	if (stmt->if_not_exists && nspname != NULL &&
+		OidIsValid(get_relname_relid(stmt->relation->relname, get_namespace_oid(nspname, true))))
+		return;
+	claims_meet_parents(conflict, stmt);
 	foreach(lc, list_concat_copy(stmt->tableElts, stmt->constraints))
 	{
 		Node	   *element = lfirst(lc);
@@ -511,7 +485,7 @@ meet_create_table(ZdmConflict *conflict, const CreateStmt *stmt)
 			IsA(element, Constraint) ? list_make1(element) : NIL;
 
 		if (IsA(element, TableLikeClause))
-			meet_like(conflict, (TableLikeClause *) element);
+			claims_meet_like(conflict, (TableLikeClause *) element);
 		foreach(lc2, constraints)
 		{
 			const Constraint *con = lfirst_node(Constraint, lc2);
@@ -564,6 +538,7 @@ meet(ZdmConflict *conflict, Node *stmt)
 		case T_CreateTableAsStmt:
 			meet_new_relation(conflict, ((CreateTableAsStmt *) stmt)->into->rel,
 							  ((CreateTableAsStmt *) stmt)->if_not_exists);
+			claims_meet_table_as(conflict);
 			break;
 		case T_CreateSeqStmt:
 			meet_new_relation(conflict, ((CreateSeqStmt *) stmt)->sequence,
@@ -675,15 +650,15 @@ claims_parsed_pending(void)
 }
 
 ZdmConflict *
-claims_find(ZdmUtility *utility)
+claims_find_among(ZdmUtility *utility, List *pending)
 {
 	ZdmConflict *conflict;
 	Node	   *stmt = utility->pstmt->utilityStmt;
 
-	conflict = palloc0(sizeof(ZdmConflict));
-	conflict->pending = claims_parsed_pending();
-	if (conflict->pending == NIL)
+	if (pending == NIL)
 		return NULL;
+	conflict = palloc0(sizeof(ZdmConflict));
+	conflict->pending = pending;
 	conflict->redirected = utility->redirected;
 	conflict->ddl.stmt = stmt;
 	conflict->ddl.sql = guard_statement_text(utility->pstmt, utility->query);
@@ -692,11 +667,17 @@ claims_find(ZdmUtility *utility)
 	conflict->ddl.command = GetCommandTagName(CreateCommandTag(stmt));
 	meet(conflict, stmt);
 	if (conflict->left == NULL && conflict->cancels == NIL && conflict->behind == NIL &&
-		conflict->asides == NIL && conflict->not_before == NULL)
+		conflict->asides == NIL && conflict->copied == NIL && conflict->not_before == NULL)
 		return NULL;
 	if (conflict->left != NULL && *conflict->left != '\0')
 		replace_statement(utility, conflict->left);
 	return conflict;
+}
+
+ZdmConflict *
+claims_find(ZdmUtility *utility)
+{
+	return claims_find_among(utility, claims_parsed_pending());
 }
 
 bool

@@ -43,6 +43,9 @@ typedef struct ZdmConflict
 	List	   *behind;			/* ZdmPart, to line up behind steps */
 	int64		window_id;		/* of these */
 	List	   *asides;			/* ZdmAside */
+	List	   *copied;			/* ZdmPending: changes of a table of which it
+								 * makes a copy without them */
+	const char *copied_name;	/* of that table */
 
 	/* a step that the statement must not come before, or NULL */
 	const ZdmPending *not_before;
@@ -55,6 +58,10 @@ typedef struct ZdmConflict
  */
 extern ZdmConflict *claims_find(ZdmUtility *utility);
 
+/* The same among these steps (ZdmPending, with their SQL parsed) */
+extern ZdmConflict *claims_find_among(ZdmUtility *utility, List *pending);
+extern List *claims_parsed_pending(void);
+
 /* Is nothing left of the statement but to do that? */
 extern bool claims_are_all(const ZdmConflict *conflict);
 
@@ -63,6 +70,20 @@ extern bool claims_are_all(const ZdmConflict *conflict);
  * statement, of which that deferral is made, runs right afterwards.
  */
 extern void claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *deferral);
+
+/* What that would be: one thing that is done to the queue */
+typedef struct ZdmQueueEffect
+{
+	ZdmVerdict	verdict;
+	const char *phase;			/* NULL: a step is taken out */
+	const char *sql;			/* NULL: nothing is done, but warned of */
+	const char *message;
+} ZdmQueueEffect;
+
+extern List *claims_effects(const ZdmConflict *conflict, const struct ZdmDeferral *deferral);
+
+/* Raises an error if the rest of the statement would come before a step that it needs. */
+extern void claims_check_order(const ZdmConflict *conflict, const struct ZdmDeferral *deferral);
 
 /* After a statement: steps on what is not there any more are cancelled. */
 extern void claims_settle(const Node *stmt);
@@ -87,7 +108,6 @@ extern List *claims_due_on(Oid relid);
 extern bool claims_relation_is_due(Oid relid);
 
 /* for the files of this: claims.c */
-extern List *claims_parsed_pending(void);
 extern bool claims_renames(const ZdmPending *pending);
 extern char *claims_spare_name(const char *name, Oid nspoid);
 extern char *claims_describe(const ZdmPending *pending);
@@ -141,6 +161,11 @@ extern const ZdmPending *claims_on_object(const ZdmConflict *conflict, const cha
 										  const char *identity);
 extern const char *claims_index_schema(const ZdmConflict *conflict, const RangeVar *rv);
 extern void claims_meet_object(ZdmConflict *conflict, const char *kind, const char *identity);
+
+/* claims_copy.c */
+extern void claims_meet_like(ZdmConflict *conflict, const TableLikeClause *like);
+extern void claims_meet_parents(ZdmConflict *conflict, const CreateStmt *stmt);
+extern void claims_meet_table_as(ZdmConflict *conflict);
 
 /* claims_rights.c */
 extern void claims_meet_grant(ZdmConflict *conflict, const Node *stmt);

@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 #include "claims.h"
+#include "lib/stringinfo.h"
 #include "parser/parser.h"
 #include "plan/defer.h"
 #include "tcop/dest.h"
@@ -60,6 +61,45 @@ comes_after(const ZdmDeferral *deferral, const ZdmPending *pending)
 	return false;
 }
 
+/* What is to be said of each thing that is done to the queue */
+static char *
+aside_message(const ZdmAside *aside)
+{
+	return psprintf("\"%s\", which is due for removal, is called \"%s\" from now on",
+					aside->from, aside->to);
+}
+
+static char *
+cancel_message(const ZdmConflict *conflict, const ZdmPending *pending)
+{
+	return psprintf("%s takes a step out of the queue: %s", conflict->ddl.command, pending->sql);
+}
+
+static char *
+behind_message(const ZdmConflict *conflict, const ZdmPart *part)
+{
+	return psprintf("%s is queued behind what it needs: %s", conflict->ddl.command, part->sql);
+}
+
+static char *
+copied_message(const ZdmConflict *conflict)
+{
+	return psprintf("%s takes table \"%s\" as it is before its queued changes",
+					conflict->ddl.command, conflict->copied_name);
+}
+
+static char *
+copied_detail(const ZdmConflict *conflict)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, conflict->copied)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? "\n" : "", claims_describe(lfirst(lc)));
+	return buf.data;
+}
+
 static void
 run_aside(const ZdmAside *aside)
 {
@@ -78,8 +118,62 @@ run_aside(const ZdmAside *aside)
 	claims_rename(aside->pending, aside->sql, aside->from, aside->to, aside->rename_sql,
 				  aside->undo_sql);
 	ereport(NOTICE,
-			(errmsg("\"%s\", which is due for removal, is called \"%s\" from now on",
-					aside->from, aside->to)));
+			(errmsg("%s", aside_message(aside))));
+}
+
+static List *
+add_effect(List *effects, ZdmVerdict verdict, const char *phase, const char *sql, char *message)
+{
+	ZdmQueueEffect *effect = palloc(sizeof(ZdmQueueEffect));
+
+	effect->verdict = verdict;
+	effect->phase = phase;
+	effect->sql = sql;
+	effect->message = message;
+	return lappend(effects, effect);
+}
+
+List *
+claims_effects(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
+{
+	List	   *effects = NIL;
+	ListCell   *lc;
+
+	foreach(lc, claims_are_all(conflict) ? NIL : conflict->asides)
+	{
+		const ZdmAside *aside = lfirst(lc);
+
+		if (!comes_after(deferral, aside->pending))
+			effects = add_effect(effects, ZDM_VERDICT_RUN, zdm_phase_name(ZDM_PHASE_EXPAND),
+								 aside->rename_sql, aside_message(aside));
+	}
+	foreach(lc, conflict->cancels)
+	{
+		const ZdmPending *pending = lfirst(lc);
+
+		effects = add_effect(effects, ZDM_VERDICT_RUN, NULL, pending->sql,
+							 cancel_message(conflict, pending));
+	}
+	foreach(lc, conflict->behind)
+	{
+		const ZdmPart *part = lfirst(lc);
+
+		effects = add_effect(effects, part->phase == ZDM_PHASE_CONTRACT ?
+							 ZDM_VERDICT_DEFER : ZDM_VERDICT_QUEUE, zdm_phase_name(part->phase),
+							 part->sql, behind_message(conflict, part));
+	}
+	if (conflict->copied != NIL)
+		effects = add_effect(effects, ZDM_VERDICT_WARN, NULL, NULL,
+							 psprintf("%s: %s", copied_message(conflict), copied_detail(conflict)));
+	return effects;
+}
+
+void
+claims_check_order(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
+{
+	if (!claims_are_all(conflict) && conflict->not_before != NULL &&
+		!comes_after(deferral, conflict->not_before))
+		claims_report(conflict->not_before, conflict->not_before_what);
 }
 
 void
@@ -87,10 +181,9 @@ claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
 {
 	ListCell   *lc;
 
+	claims_check_order(conflict, deferral);
 	if (!claims_are_all(conflict))
 	{
-		if (conflict->not_before != NULL && !comes_after(deferral, conflict->not_before))
-			claims_report(conflict->not_before, conflict->not_before_what);
 		foreach(lc, conflict->asides)
 		{
 			const ZdmAside *aside = lfirst(lc);
@@ -110,8 +203,7 @@ claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
 					 errdetail("%s", claims_describe(pending)),
 					 errhint("Send the statement again.")));
 		ereport(NOTICE,
-				(errmsg("%s takes a step out of the queue: %s", conflict->ddl.command,
-						pending->sql)));
+				(errmsg("%s", cancel_message(conflict, pending))));
 	}
 	if (conflict->behind != NIL)
 	{
@@ -121,8 +213,12 @@ claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
 		queue_add(statement_id, conflict->window_id, conflict->behind);
 		foreach(lc, conflict->behind)
 			ereport(NOTICE,
-					(errmsg("%s is queued behind what it needs: %s", conflict->ddl.command,
-							((ZdmPart *) lfirst(lc))->sql)));
+					(errmsg("%s", behind_message(conflict, lfirst(lc)))));
 	}
+	if (conflict->copied != NIL)
+		ereport(WARNING,
+				(errmsg("%s", copied_message(conflict)),
+				 errdetail("%s", copied_detail(conflict)),
+				 errhint("Send these changes for the new table too, or make it when they are done.")));
 	CommandCounterIncrement();
 }
