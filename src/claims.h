@@ -152,6 +152,18 @@ extern bool claims_makes_key(const ZdmPending *pending, Oid relid, List *columns
 extern const ZdmPending *claims_missing_key(const ZdmConflict *conflict, Oid relid,
 											const Constraint *con);
 
+/*
+ * claims_values.c: the last step that will have the column need a value, or
+ * NULL; does a statement on the table?
+ */
+extern const ZdmPending *claims_value_required_by(const ZdmConflict *conflict, Oid relid,
+												  const char *column);
+extern bool claims_statement_requires_value(const ZdmConflict *conflict, Oid relid,
+											const AlterTableStmt *stmt, const char *column);
+
+/* before such a command: a queued DROP DEFAULT waits for the end of the window */
+extern void claims_keep_defaults(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd);
+
 /* claims_object.c */
 extern void claims_meet_drop(ZdmConflict *conflict, const DropStmt *stmt);
 extern void claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt);

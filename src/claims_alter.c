@@ -496,12 +496,31 @@ meet_not_null(const Alter *alter, const AlterTableCmd *cmd)
 	return is_not_null(alter->relid, cmd->name);
 }
 
+/*
+ * DROP DEFAULT of a column that a step will have need a value, or this
+ * statement while rows are filled: clients that leave it out need the default.
+ */
+static const ZdmPending *
+needs_default(const Alter *alter, const AlterTableCmd *cmd, const ZdmPending *backfill)
+{
+	const ZdmPending *pending;
+
+	if (cmd->def != NULL)
+		return NULL;
+	pending = claims_value_required_by(alter->conflict, alter->relid, cmd->name);
+	if (pending == NULL && backfill != NULL &&
+		claims_statement_requires_value(alter->conflict, alter->relid, alter->stmt, cmd->name))
+		return backfill;
+	return pending;
+}
+
 /* SET and DROP DEFAULT; false if it is lined up, or nothing to do any more */
 static bool
 meet_default(const Alter *alter, AlterTableCmd *cmd)
 {
 	const ZdmPending *backfill = claims_backfill_of(alter->conflict, alter->relid, cmd->name);
 	const ZdmPending *pending;
+	ZdmPart    *part;
 
 	if (backfill != NULL && cmd->def != NULL)
 		claims_report(backfill, psprintf("the default of column \"%s\" cannot change while rows are filled with it",
@@ -511,28 +530,18 @@ meet_default(const Alter *alter, AlterTableCmd *cmd)
 		return false;
 	if (pending != NULL)
 		claims_cancel_made(alter->conflict, pending, DROP_RESTRICT);
-	if (backfill != NULL)
-	{
-		ZdmPart    *part = line_up(alter, cmd, backfill,
-								   phase_by_verdict(psprintf("%s %s", head_of(alter),
-															 zdm_sql_action(&alter->conflict->ddl,
-																			(Node *) cmd))));
-
-		claims_claim(part, "change", "column", NULL, alter->relid, cmd->name);
-		return false;
-	}
-
-	/* NULLs of the old version would be in the way of NOT NULL */
-	pending = cmd->def == NULL ?
-		claims_step_of_command(alter->conflict, alter->relid, AT_SetNotNull, cmd->name) : NULL;
+	pending = needs_default(alter, cmd, backfill);
 	if (pending != NULL)
-	{
-		ZdmPart    *part = line_up(alter, cmd, pending, ZDM_PHASE_CONTRACT);
-
-		claims_claim(part, "change", "column", NULL, alter->relid, cmd->name);
-		return false;
-	}
-	return true;
+		part = line_up(alter, cmd, pending, ZDM_PHASE_CONTRACT);
+	else if (backfill != NULL)
+		part = line_up(alter, cmd, backfill,
+					   phase_by_verdict(psprintf("%s %s", head_of(alter),
+												 zdm_sql_action(&alter->conflict->ddl,
+																(Node *) cmd))));
+	else
+		return true;
+	claims_claim(part, "change", "column", NULL, alter->relid, cmd->name);
+	return false;
 }
 
 /* A type that holds the same values: what is queued can be made of it as well. */
@@ -571,6 +580,8 @@ meet_command(const Alter *alter, AlterTableCmd *cmd)
 	if (cmd->subtype != AT_DropColumn && claims_names_column(cmd))
 		claims_meet_columns(alter->conflict, alter->relid, list_make1(makeString(cmd->name)),
 							"column \"%s\" of relation \"%s\" does not exist");
+	if (cmd->subtype == AT_SetNotNull || cmd->subtype == AT_AddConstraint)
+		claims_keep_defaults(alter->conflict, alter->relid, cmd);
 	switch (cmd->subtype)
 	{
 		case AT_AddColumn:

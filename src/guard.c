@@ -52,6 +52,7 @@ typedef struct Guard
 	Oid			turn;			/* table whose turn the session has, or
 								 * InvalidOid */
 	bool		own_snapshot;	/* pushed here, after another transaction */
+	bool		has_warned;
 	int			attempts;		/* begun so far */
 	PlannedStmt *pstmt;			/* the statement as it came, for attempts
 								 * after the first; other modules write into
@@ -159,8 +160,9 @@ judge(Guard *guard)
 		guard->futile = ddl_futile_part(ddl);
 	if (verdict == ZDM_VERDICT_REFUSE && guard->futile == NULL)
 		zdm_report_refusal(&guard->policy, ddl, guard->judgements);
-	if (guard->attempts <= 1)
+	if (!guard->has_warned)
 		zdm_report_warnings(&guard->policy, ddl, guard->judgements);
+	guard->has_warned = true;
 }
 
 /*

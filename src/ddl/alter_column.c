@@ -13,16 +13,24 @@
 #include "commands/defrem.h"
 #include "ddl/ddl.h"
 
-/* The default of a NOT NULL column goes: old INSERTs that omit it fail. */
+/* Does the column have to have a value, by its NOT NULL or a CHECK? */
+static bool
+is_required(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col)
+{
+	return col->not_null || (col->attnum != 0 && ddl_col_rejects_null(ddl, rel, col));
+}
+
+/* The default of such a column goes: old INSERTs that omit it fail. */
 static void
-drop_required_default(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
+drop_required_default(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const ZdmCol *col)
 {
 	ZdmHazard  *hazard;
 
 	hazard = ddl_hazard(ddl, ZDM_RULE_DROP_DEFAULT_ON_REQUIRED_COLUMN, rel, (Node *) cmd,
 						cmd->name,
-						"without its default, NOT NULL column \"%s\" of %s would reject each INSERT that does not name it",
-						cmd->name, ddl_rel_describe(rel));
+						"without its default, %s column \"%s\" of %s would reject each INSERT that does not name it",
+						col->not_null ? "NOT NULL" : "checked", cmd->name,
+						ddl_rel_describe(rel));
 	if (hazard != NULL)
 		hazard->rejects_writes = true;
 }
@@ -58,10 +66,11 @@ alter_default(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 
 	if (col == NULL || (drops && !col->has_default))
 		return;
-	if (drops && col->not_null && is_default_replaced(ddl, cmd->name))
-		return;
-	if (drops && col->not_null)
-		drop_required_default(ddl, rel, cmd);
+	if (drops && is_required(ddl, rel, col))
+	{
+		if (!is_default_replaced(ddl, cmd->name))
+			drop_required_default(ddl, rel, cmd, col);
+	}
 	else if (!col->is_new && (col->has_default || !col->not_null))
 		ddl_hazard(ddl, ZDM_RULE_CHANGE_COLUMN_DEFAULT, rel, (Node *) cmd, cmd->name,
 				   "rows that old clients insert without column \"%s\" of %s would get another value",
@@ -120,8 +129,8 @@ drop_generation(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd, const char *what)
 	ddl_note_brief_lock(ddl, rel, cmd, what);
 	if (col->generated == '\0' && col->identity == '\0')
 		return;
-	if (col->not_null)
-		drop_required_default(ddl, rel, cmd);
+	if (is_required(ddl, rel, col))
+		drop_required_default(ddl, rel, cmd, col);
 	else
 		ddl_hazard(ddl, ZDM_RULE_CHANGE_COLUMN_DEFAULT, rel, (Node *) cmd, cmd->name,
 				   "rows that old clients insert would have NULL in column \"%s\" of %s",

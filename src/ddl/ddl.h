@@ -364,6 +364,7 @@ extern ZdmRel *ddl_fk_target(ZdmDdl *ddl, ZdmRel *rel, const Constraint *con);
 extern void ddl_rejects_old_writers(ZdmDdl *ddl, ZdmRel *rel, Node *node, List *columns,
 									ConstrType contype, Node *check, const char *what);
 
+extern bool ddl_check_rejects_null(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const char *column);
 extern List *ddl_check_columns(Node *check);
 extern List *ddl_existing_check_columns(ZdmDdl *ddl, ZdmRel *rel, Node *check); /* of String, each once */
 

@@ -225,6 +225,20 @@ check_rejects(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const ZdmCol *col)
 	return check_rejects_omitted(ddl, rel, raw, col);
 }
 
+/* Would a CHECK reject a row that has NULL in the column? */
+bool
+ddl_check_rejects_null(ZdmDdl *ddl, ZdmRel *rel, Node *raw, const char *column)
+{
+	ZdmCol	   *col = ddl_col(ddl, rel, column, true);
+	ZdmCol		without_default;
+
+	if (col == NULL)
+		return false;
+	without_default = *col;
+	without_default.has_default = false;
+	return check_rejects(ddl, rel, raw, &without_default);
+}
+
 /* Does the constraint reject a row for what an omitted column is left with? */
 static bool
 rejects_omitted(ZdmDdl *ddl, ZdmRel *rel, const ZdmCol *col, ConstrType contype, Node *check)
