@@ -30,6 +30,7 @@
 #include "window/ledger.h"
 #include "window/queue.h"
 #include "window/steps.h"
+#include "window/taking.h"
 #include "window/window.h"
 
 /* One statement on its way. */
@@ -90,6 +91,7 @@ policy_of_queued(ZdmPolicy *policy, const ZdmQueued *queued)
 	policy->require_window = zdm_guc_require_window;
 	policy->is_born = born_in_window;
 	policy->carries_out = queued->id;
+	policy->undoes = queued->is_undo;
 	policy->window_id = queued->window_id;
 }
 
@@ -269,6 +271,8 @@ guard_run_command(const ZdmUtility *utility, const ZdmPolicy *policy, const ZdmD
 
 	PG_TRY();
 	{
+		if (policy->undoes)
+			loss_recheck(utility->pstmt->utilityStmt, (int64) zdm_guc_small_table * 1024);
 		if (waits_long)
 			LockTimeout = 0;
 		if (waits_long || (ddl->commits && utility->context == PROCESS_UTILITY_TOPLEVEL))

@@ -27,6 +27,7 @@ typedef struct ZdmPolicy
 	bool		defers;			/* that window has unsafe DDL wait */
 	int64		carries_out;	/* the deferred step that is carried out: what
 								 * it waited for is over; or 0 */
+	bool		undoes;			/* it is one that an abort has queued */
 	const char *open_windows;	/* several are open and none is chosen: their
 								 * names; else NULL */
 

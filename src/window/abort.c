@@ -136,7 +136,10 @@ is_void(const Abort *undoing, int64 step_id)
 	return false;
 }
 
-/* What was made directly. */
+/*
+ * What was made directly.  REINDEX CONCURRENTLY has put another index in the
+ * place of one, under its name.
+ */
 static void
 find_born(Abort *undoing)
 {
@@ -144,8 +147,11 @@ find_born(Abort *undoing)
 	Datum		values[] = {Int64GetDatum(undoing->window->id)};
 	uint64		count;
 
-	count = ledger_execute("SELECT id, classid, objid, objsubid FROM zdm.object"
-						   " WHERE window_id = $1 ORDER BY id",
+	count = ledger_execute("SELECT id, classid, CASE WHEN classid = 'pg_class'::regclass AND objsubid = 0"
+						   "  AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = objid)"
+						   "  THEN coalesce((SELECT c.oid FROM pg_class c WHERE c.oid = to_regclass(identity)"
+						   "   AND c.relkind IN ('i', 'I')), objid) ELSE objid END, objsubid"
+						   " FROM zdm.object WHERE window_id = $1 ORDER BY id",
 						   lengthof(types), types, values, NULL);
 	for (uint64 i = 0; i < count; i++)
 	{

@@ -16,6 +16,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/index.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
@@ -50,7 +51,7 @@ is_part_of(const ObjectAddress *object, Oid relid)
 }
 
 static bool
-is_taken(List *takings, Oid relid)
+is_taken(List *takings, Oid classid, Oid objid)
 {
 	ListCell   *lc;
 
@@ -58,11 +59,28 @@ is_taken(List *takings, Oid relid)
 	{
 		const ObjectAddress *object = &((Taking *) lfirst(lc))->object;
 
-		if (object->classId == RelationRelationId && object->objectId == relid &&
-			object->objectSubId == 0)
+		if (object->classId == classid && object->objectId == objid && object->objectSubId == 0)
 			return true;
 	}
 	return false;
+}
+
+/* What it belongs to while the table is a partition; or InvalidOid */
+static Oid
+parent_of(const ObjectAddress *object)
+{
+	HeapTuple	tuple;
+	Oid			result;
+
+	if (object->classId == RelationRelationId)
+		return get_rel_relispartition(object->objectId) ?
+			get_partition_parent(object->objectId, true) : InvalidOid;
+	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(object->objectId));
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	result = ((Form_pg_constraint) GETSTRUCT(tuple))->conparentid;
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 /* An index of a constraint goes with that. */
@@ -85,7 +103,7 @@ find_older_index(List *takings, const ObjectAddress *object)
 		return NULL;
 	foreach(lc, find_all_inheritors(index, NoLock, NULL))
 	{
-		if (!is_taken(takings, lfirst_oid(lc)))
+		if (!is_taken(takings, RelationRelationId, lfirst_oid(lc)))
 			return psprintf("Index %s, made in the window, would take index %s along, which was there before.",
 							get_rel_name(index), get_rel_name(lfirst_oid(lc)));
 	}
@@ -121,7 +139,8 @@ release_parts(List *takings, const Taking *detached)
 
 		CHECK_FOR_INTERRUPTS();
 		if (taking->birth_id == 0 || !taking->is_implied ||
-			!is_part_of(&taking->object, detached->detached) || has_constraint(&taking->object))
+			!is_part_of(&taking->object, detached->detached) || has_constraint(&taking->object) ||
+			is_taken(takings, taking->object.classId, parent_of(&taking->object)))
 			continue;
 		taking->is_implied = false;
 		taking->birth_id = id_before(detached->step_id, count++);
@@ -138,7 +157,7 @@ detached_release(List *takings)
 	{
 		const Taking *taking = lfirst(lc);
 
-		if (OidIsValid(taking->detached) && !is_taken(takings, taking->detached) &&
+		if (OidIsValid(taking->detached) && !is_taken(takings, RelationRelationId, taking->detached) &&
 			!taking_stays(takings, taking))
 			release_parts(takings, taking);
 	}

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
@@ -23,6 +24,8 @@
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/bufmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -210,5 +213,101 @@ loss_find(List *takings)
 			 !OidIsValid(getExtensionOfObject(object->classId, object->objectId))))
 			continue;
 		taking->obstacle = loss_of(taking);
+	}
+}
+
+/* The owner alone may take the lock; of others the server complains. */
+static Relation
+lock_own_table(const RangeVar *name)
+{
+	Oid			relid = RangeVarGetRelid(name, NoLock, true);
+	Relation	rel;
+
+	if (!OidIsValid(relid) || (get_rel_relkind(relid) != RELKIND_RELATION &&
+							   get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE))
+		return NULL;
+	rel = try_relation_open(relid, NoLock);
+	if (rel == NULL)
+		return NULL;
+	if (!has_privs_of_role(GetUserId(), rel->rd_rel->relowner))
+	{
+		relation_close(rel, NoLock);
+		return NULL;
+	}
+	relation_close(rel, NoLock);
+	return try_relation_open(relid, AccessExclusiveLock);
+}
+
+/* What of the table, or of a column if attnum is not 0, would be lost now */
+static void
+check_loss(Relation rel, AttrNumber attnum)
+{
+	LedgerScope scope;
+	MemoryContext context = CurrentMemoryContext;
+	char	   *loss;
+
+	ledger_begin(&scope);
+	loss = attnum != 0 ? loss_of_column(rel, attnum) : loss_of_table(rel);
+	if (loss != NULL)
+		loss = MemoryContextStrdup(context, loss);
+	ledger_end(&scope);
+	if (loss != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_ZDM_WINDOW_NOT_READY),
+				 errmsg("data has been written since the abort of the window began"),
+				 errdetail("%s", loss)));
+}
+
+static void
+recheck_columns(const AlterTableStmt *stmt, int64 small_table)
+{
+	Relation	rel = lock_own_table(stmt->relation);
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return;
+	foreach(lc, stmt->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		AttrNumber	attnum = cmd->subtype == AT_DropColumn ?
+			get_attnum(RelationGetRelid(rel), cmd->name) : InvalidAttrNumber;
+
+		if (attnum > 0 && rel->rd_rel->relkind == RELKIND_RELATION &&
+			(int64) RelationGetNumberOfBlocks(rel) * BLCKSZ <= small_table)
+			check_loss(rel, attnum);
+	}
+	relation_close(rel, NoLock);
+}
+
+static bool
+drops_column(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_DropColumn)
+			return true;
+	}
+	return false;
+}
+
+void
+loss_recheck(const Node *stmt, int64 small_table)
+{
+	ListCell   *lc;
+
+	if (IsA(stmt, AlterTableStmt) && drops_column((const AlterTableStmt *) stmt))
+		recheck_columns((const AlterTableStmt *) stmt, small_table);
+	if (!IsA(stmt, DropStmt) || ((const DropStmt *) stmt)->removeType != OBJECT_TABLE)
+		return;
+	foreach(lc, ((const DropStmt *) stmt)->objects)
+	{
+		Relation	rel = lock_own_table(makeRangeVarFromNameList(lfirst(lc)));
+
+		if (rel == NULL)
+			continue;
+		check_loss(rel, 0);
+		relation_close(rel, NoLock);
 	}
 }

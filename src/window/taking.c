@@ -149,9 +149,9 @@ not_null_constraint(Oid relid, AttrNumber attnum)
 	return result;
 }
 
-/* Is the action on a column that has been dropped meanwhile? */
+/* Is the action on the column of its name? */
 static bool
-column_is_gone(const AlterTableCmd *cmd, AttrNumber attnum)
+is_of_column(const AlterTableCmd *cmd)
 {
 	switch (cmd->subtype)
 	{
@@ -167,7 +167,8 @@ column_is_gone(const AlterTableCmd *cmd, AttrNumber attnum)
 		case AT_SetIdentity:
 		case AT_DropIdentity:
 		case AT_DropColumn:
-			return cmd->name != NULL && attnum == InvalidAttrNumber;
+		case AT_AlterColumnType:
+			return cmd->name != NULL;
 		default:
 			return false;
 	}
@@ -183,8 +184,6 @@ has_type(Oid relid, AttrNumber attnum, const ColumnDef *def)
 	int32		typmod_now;
 	Oid			collation;
 
-	if (attnum == InvalidAttrNumber)
-		return true;			/* it is gone */
 	typenameTypeIdAndMod(NULL, def->typeName, &typid, &typmod);
 	get_atttypetypmodcoll(relid, attnum, &typid_now, &typmod_now, &collation);
 	return typid == typid_now && typmod == typmod_now;
@@ -209,14 +208,26 @@ look_through_detach(Undo *undo, Oid relid, const RangeVar *partition)
 }
 
 static void
+add_change(Undo *undo, Oid relid, AttrNumber attnum)
+{
+	Taking	   *taking = palloc0(sizeof(Taking));
+
+	taking->step_id = undo->step_id;
+	ObjectAddressSubSet(taking->changed, RelationRelationId, relid, attnum);
+	*undo->takings = lappend(*undo->takings, taking);
+}
+
+static void
 look_through_action(Undo *undo, Oid relid, const AlterTableCmd *cmd)
 {
 	AttrNumber	attnum = cmd->name ? get_attnum(relid, cmd->name) : InvalidAttrNumber;
 	ObjectAddress object;
 	Oid			conoid;
 
-	if (column_is_gone(cmd, attnum))
-		return;
+	if (is_of_column(cmd) && attnum == InvalidAttrNumber)
+		return;					/* it has been dropped meanwhile */
+	if (is_of_column(cmd) && cmd->subtype != AT_DropColumn)
+		add_change(undo, relid, attnum);
 	switch (cmd->subtype)
 	{
 		case AT_DropColumn:
@@ -450,21 +461,46 @@ list_has(List *objects, const ObjectAddress *object)
 	return false;
 }
 
-bool
-taking_stays(List *takings, const Taking *taking)
+/* Has it an obstacle, or what its step takes besides? */
+static bool
+is_in_the_way(List *takings, const Taking *taking)
 {
 	ListCell   *lc;
 
 	if (taking->obstacle != NULL)
 		return true;
-	foreach(lc, takings)
+	foreach(lc, taking->step_id != 0 ? takings : NIL)
 	{
 		const Taking *other = lfirst(lc);
 
-		if (taking->step_id != 0 && other->step_id == taking->step_id && other->obstacle != NULL)
+		if (other->step_id == taking->step_id && other->obstacle != NULL)
 			return true;
 	}
 	return false;
+}
+
+/* Does its step alter a column that was made in the window and stays? */
+static bool
+changes_what_stays(List *takings, const Taking *taking)
+{
+	ListCell   *lc;
+
+	foreach(lc, taking->step_id != 0 ? takings : NIL)
+	{
+		const Taking *other = lfirst(lc);
+		const Taking *column = other->step_id == taking->step_id &&
+			OidIsValid(other->changed.classId) ? find_taking(takings, &other->changed) : NULL;
+
+		if (column != NULL && is_in_the_way(takings, column))
+			return true;
+	}
+	return false;
+}
+
+bool
+taking_stays(List *takings, const Taking *taking)
+{
+	return is_in_the_way(takings, taking) || changes_what_stays(takings, taking);
 }
 
 static bool goes(List *takings, const ObjectAddress *object, List **seen);

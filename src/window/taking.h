@@ -13,6 +13,7 @@
 #include "zdm.h"
 
 #include "catalog/objectaddress.h"
+#include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 
 typedef struct Taking
@@ -24,6 +25,9 @@ typedef struct Taking
 	Oid			detached;		/* the table that is no partition any more
 								 * then, or InvalidOid */
 	bool		is_replaced;	/* the step makes the object anew */
+	ObjectAddress changed;		/* a column that the step alters: if that was
+								 * made in the window and stays, it stays as
+								 * it is */
 	bool		is_implied;		/* goes by itself, with another one */
 	char	   *sql;			/* of what was made directly: takes it away */
 	char	   *obstacle;		/* a sentence why it has to stay, or NULL */
@@ -67,5 +71,12 @@ extern bool taking_stays(List *takings, const Taking *taking);
  * ledger_begin() and ledger_end().
  */
 extern void loss_find(List *takings);
+
+/*
+ * The statement is about to undo something: is there data now that it would
+ * take away?  Takes its lock first.  A column is looked through only if its
+ * table, in bytes, is small: that blocks everybody.  Raises an error.
+ */
+extern void loss_recheck(const Node *stmt, int64 small_table);
 
 #endif							/* ZDM_TAKING_H */
