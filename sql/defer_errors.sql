@@ -30,6 +30,13 @@ ALTER TABLE kid ADD CONSTRAINT unproven CHECK (y < 9002) NOT VALID;
 ALTER TABLE kid ADD CONSTRAINT kid_key UNIQUE (z);
 CREATE TABLE grandkid (CONSTRAINT deep CHECK (y < 10001)) INHERITS (kid);
 ALTER TABLE p1 ADD CONSTRAINT known CHECK (v < 10000);
+CREATE TABLE deep (k int, v int, w int) PARTITION BY RANGE (k);
+CREATE TABLE deep_1 PARTITION OF deep FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (v);
+CREATE TABLE deep_11 PARTITION OF deep_1 FOR VALUES FROM (0) TO (10);
+CREATE TABLE deep_2 PARTITION OF deep FOR VALUES FROM (10) TO (20);
+CREATE TABLE deep_e (k int, v int, w int) PARTITION BY RANGE (k);
+CREATE TABLE deep_e_1 PARTITION OF deep_e FOR VALUES FROM (0) TO (10) PARTITION BY RANGE ((v + 1));
+INSERT INTO deep VALUES (1, 1, 1);
 INSERT INTO par SELECT g, g FROM generate_series(1, 100) g;
 INSERT INTO kid SELECT g, g, g FROM generate_series(1, 100) g;
 CREATE DOMAIN short AS text;
@@ -200,6 +207,17 @@ SELECT compare(statement) FROM unnest(ARRAY[
 -- children, which the copies have not
 SELECT compare(statement) FROM unnest(ARRAY[
 	'ALTER TABLE p ADD UNIQUE (v, k)',
+	'ALTER TABLE deep ADD UNIQUE (w, k)',
+	'ALTER TABLE deep ADD UNIQUE (v, w, k)',
+	'ALTER TABLE deep ADD PRIMARY KEY (k)',
+	'ALTER TABLE deep ADD COLUMN z int, ADD UNIQUE (k, z)',
+	'ALTER TABLE deep ADD COLUMN z int UNIQUE',
+	'ALTER TABLE deep_2 ADD UNIQUE (w)',
+	'CREATE UNIQUE INDEX ON deep (k)',
+	'CREATE UNIQUE INDEX ON ONLY deep (k)',
+	'CREATE UNIQUE INDEX ON deep (k, v)',
+	'CREATE INDEX ON deep (k)',
+	'CREATE UNIQUE INDEX ON deep_e (k, v)',
 	'ALTER TABLE ONLY p ADD CHECK (k >= 0)',
 	'ALTER TABLE ONLY p ADD CHECK (k >= 0) NO INHERIT',
 	'ALTER TABLE ONLY p ALTER v SET NOT NULL',

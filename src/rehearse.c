@@ -143,6 +143,23 @@ add_table(Rehearsal *rehearsal, RangeVar *place, bool is_referenced)
 	rehearsal->tables = lappend(rehearsal->tables, table);
 }
 
+/* Names (String) of its keys that are columns */
+static List *
+key_columns(const IndexStmt *stmt)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, stmt->indexParams)
+	{
+		IndexElem  *elem = lfirst_node(IndexElem, lc);
+
+		if (elem->name != NULL)
+			result = lappend(result, makeString(elem->name));
+	}
+	return result;
+}
+
 static void
 rehearse_index(Rehearsal *rehearsal)
 {
@@ -159,6 +176,8 @@ rehearse_index(Rehearsal *rehearsal)
 	stmt->concurrent = false;
 	add_table(rehearsal, stmt->relation, false);
 	(void) scratch_run((Node *) stmt, rehearsal->ddl->query, rehearsal->tables);
+	if (stmt->unique && stmt->relation->inh)
+		rehearse_partition_keys(rehearsal->relid, key_columns(stmt), "UNIQUE");
 }
 
 /* Has the table a primary key that the statement leaves to it? */

@@ -22,6 +22,12 @@ extern void rehearse_check_reference(const ZdmDdl *ddl, const Constraint *con);
  */
 extern void rehearse_tree(const ZdmDdl *ddl, Oid relid);
 
+/*
+ * Can a key of that kind (UNIQUE, PRIMARY KEY) on the columns (String) be
+ * passed on to the partitions?
+ */
+extern void rehearse_partition_keys(Oid relid, List *columns, const char *kind);
+
 /* rehearse_domain.c: ALTER DOMAIN */
 extern void rehearse_domain(const ZdmDdl *ddl);
 

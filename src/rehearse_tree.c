@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_partitioned_table.h"
 #include "miscadmin.h"
 #include "rehearse.h"
 #include "scratch.h"
@@ -154,8 +155,85 @@ check_children(const ZdmDdl *ddl, AlterTableCmd *cmd, Oid relid)
 	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (lfirst_oid(lc) != relid)
+		if (lfirst_oid(lc) != relid &&
+			OidIsValid(get_relation_constraint_oid(lfirst_oid(lc), con->conname, true)))
 			check_merge(ddl, cmd, lfirst_oid(lc));
+	}
+}
+
+static bool
+is_listed(List *columns, const char *name)
+{
+	return list_member(columns, makeString(unconstify(char *, name)));
+}
+
+/* As the server's DefineIndex() finds it when it comes to the partition */
+static void
+check_partition_key(Oid relid, List *columns, const char *kind)
+{
+	HeapTuple	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(relid));
+	Form_pg_partitioned_table form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_partitioned_table) GETSTRUCT(tuple);
+	for (int i = 0; i < form->partnatts; i++)
+	{
+		AttrNumber	attnum = form->partattrs.values[i];
+
+		if (attnum == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("unsupported %s constraint with partition key definition", kind),
+					 errdetail("%s constraints cannot be used when partition keys include expressions.",
+							   kind)));
+		if (!is_listed(columns, get_attname(relid, attnum, false)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("unique constraint on partitioned table must include all partitioning columns"),
+					 errdetail("%s constraint on table \"%s\" lacks column \"%s\" which is part of the partition key.",
+							   kind, get_rel_name(relid), get_attname(relid, attnum, false))));
+	}
+	ReleaseSysCache(tuple);
+}
+
+void
+rehearse_partition_keys(Oid relid, List *columns, const char *kind)
+{
+	ListCell   *lc;
+
+	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		return;
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (lfirst_oid(lc) != relid && get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE)
+			check_partition_key(lfirst_oid(lc), columns, kind);
+	}
+}
+
+static void
+check_key(Oid relid, const Constraint *con, List *columns)
+{
+	if ((con->contype == CONSTR_UNIQUE || con->contype == CONSTR_PRIMARY) && con->indexname == NULL)
+		rehearse_partition_keys(relid, columns,
+								con->contype == CONSTR_PRIMARY ? "PRIMARY KEY" : "UNIQUE");
+}
+
+/* Keys of the command's constraints, in a tree of partitions */
+static void
+check_keys(Oid relid, const AlterTableCmd *cmd)
+{
+	ListCell   *lc;
+
+	if (cmd->subtype == AT_AddConstraint)
+		check_key(relid, castNode(Constraint, cmd->def), castNode(Constraint, cmd->def)->keys);
+	else if (cmd->subtype == AT_AddColumn)
+	{
+		const ColumnDef *column = castNode(ColumnDef, cmd->def);
+
+		foreach(lc, column->constraints)
+			check_key(relid, lfirst_node(Constraint, lc), list_make1(makeString(column->colname)));
 	}
 }
 
@@ -169,6 +247,8 @@ rehearse_tree(const ZdmDdl *ddl, Oid relid)
 	{
 		AlterTableCmd *cmd = lfirst(lc);
 
+		if (stmt->relation->inh)
+			check_keys(relid, cmd);
 		if (cmd->subtype == AT_AddConstraint && stmt->relation->inh)
 			check_children(ddl, cmd, relid);
 		else if (cmd->subtype == AT_AddConstraint)
