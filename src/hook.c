@@ -24,6 +24,7 @@
 #include "postmaster/autovacuum.h"
 #include "redirect.h"
 #include "replication/logicalworker.h"
+#include "run/clients.h"
 #include "run/launcher.h"
 #include "run/made.h"
 #include "run/transaction.h"
@@ -161,6 +162,7 @@ look_at_utility(const ZdmUtility *utility)
 		run_previous(utility);
 		return;
 	}
+	clients_note_change(utility->pstmt->utilityStmt);
 	if (may_redirect(utility->pstmt->utilityStmt) &&
 		redirect_may_concern(utility->pstmt->utilityStmt))
 		redirected = redirect_utility(utility);

@@ -3,9 +3,10 @@
  * clients.c
  *	  When clients were connected last.
  *
- * Each session notes its application_name when it ends, in shared memory: so
- * the end of a window can ask how long ago the old version was there.  Of the
- * names that would be one too many the one not seen for longest is forgotten.
+ * Each session notes its application_name in shared memory when it ends, or
+ * when a pool gives it another one: so the end of a window can ask how long ago
+ * the old version was there.  Of the names that would be one too many the one
+ * not seen for longest is forgotten.
  *
  * Copyright (c) 2026, the zdm developers
  *
@@ -15,6 +16,7 @@
 
 #include "catalog/pg_collation.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "replication/walsender.h"
 #include "run/clients.h"
 #include "storage/ipc.h"
@@ -44,6 +46,7 @@ typedef struct Shared
 } Shared;
 
 static Shared *shared = NULL;
+static bool is_client = false;	/* is this process a client's? */
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
@@ -106,7 +109,7 @@ find_client(Oid database, const char *application)
 }
 
 static void
-note_end(int code, Datum arg)
+note_client(void)
 {
 	Client	   *client;
 
@@ -120,14 +123,35 @@ note_end(int code, Datum arg)
 	LWLockRelease(shared->lock);
 }
 
+static void
+note_end(int code, Datum arg)
+{
+	note_client();
+}
+
 /* Runs in each process of a client, once its shared memory is there. */
 static void
 at_authentication(struct Port *port, int status)
 {
 	if (prev_authentication_hook)
 		prev_authentication_hook(port, status);
-	if (status == STATUS_OK)
-		before_shmem_exit(note_end, (Datum) 0);
+	if (status != STATUS_OK)
+		return;
+	before_shmem_exit(note_end, (Datum) 0);
+	is_client = true;
+}
+
+void
+clients_note_change(const Node *stmt)
+{
+	const VariableSetStmt *set = IsA(stmt, VariableSetStmt) ? (const VariableSetStmt *) stmt : NULL;
+
+	if (!is_client)
+		return;
+	if ((set != NULL && (set->kind == VAR_RESET_ALL ||
+						 (set->name != NULL && pg_strcasecmp(set->name, "application_name") == 0))) ||
+		(IsA(stmt, DiscardStmt) && ((const DiscardStmt *) stmt)->target == DISCARD_ALL))
+		note_client();
 }
 
 /* A ZdmLastSeen. */

@@ -132,16 +132,16 @@ find_last_client(const OpenWindow *window, TimestampTz opened_at, StringInfo use
 	}
 	if (ask_for_clients == NULL)
 	{
-		appendStringInfoString(uses, "; which sessions have ended is not known, as zdm is not in shared_preload_libraries");
+		appendStringInfoString(uses, "; which sessions there were is not known, as zdm is not in shared_preload_libraries");
 		return DT_NOBEGIN;
 	}
 	last_seen = ask_for_clients(window->old_clients, &known_since);
 	if (last_seen >= known_since)
-		appendStringInfo(uses, "; the last session like \"%s\" ended at %s", window->old_clients,
+		appendStringInfo(uses, "; the last session like \"%s\" was seen at %s", window->old_clients,
 						 show_time(last_seen));
 	else if (known_since > opened_at)
 	{
-		appendStringInfo(uses, "; which sessions ended before %s is not known",
+		appendStringInfo(uses, "; which sessions there were before %s is not known",
 						 show_time(known_since));
 		last_seen = known_since;
 	}

@@ -217,15 +217,18 @@ let_go('quiet');
 finish_session($client);
 command_ok([ 'psql', '-Xqc', 'SELECT', '-d', $node->connstr('clients') . ' application_name=shop-v1.5' ], 'one of another database is none');
 ok($node->poll_query_until('quiet', q{SELECT ok FROM zdm_window_status() WHERE condition = 'old clients gone'}), 'which goes');
-like($node->safe_psql('quiet', $quiet), qr/^f\|.*; the last session like "shop-v1%" ended at 2[-0-9:+ ]+, the quiet/, 'nor right after one');
-like(messages_of('quiet', 'SELECT zdm_end_window()'), qr/ERROR:  ZDM03:.*\nDETAIL:  Unmet condition "quiet period over": [^\n]*ended at[^\n]*\n(?!Unmet)/, 'so the window does not end');
+like($node->safe_psql('quiet', $quiet), qr/^f\|.*; the last session like "shop-v1%" was seen at 2[-0-9:+ ]+, the quiet/, 'nor right after one');
+like(messages_of('quiet', 'SELECT zdm_end_window()'), qr/ERROR:  ZDM03:.*\nDETAIL:  Unmet condition "quiet period over": [^\n]*was seen at[^\n]*\n(?!Unmet)/, 'so the window does not end');
 $node->safe_psql('quiet', q{UPDATE zdm.window SET quiet_period = '100 ms'; SELECT pg_sleep(0.2)});
-like($node->safe_psql('quiet', $quiet), qr/^t\|.*ended at/, 'but when it has passed');
+like($node->safe_psql('quiet', $quiet), qr/^t\|.*was seen at/, 'but when it has passed');
 $node->safe_psql('quiet', q{UPDATE zdm.window SET quiet_period = '1 hour', old_clients = 'web%'});
-like($node->safe_psql('quiet', $quiet), qr/^t\|(?!.*ended at)/, 'clients of other names do not count');
+like($node->safe_psql('quiet', $quiet), qr/^t\|(?!.*was seen at)/, 'clients of other names do not count');
+# a pool gives its connection to one client after the other
+$node->safe_psql('quiet', q{SET application_name = 'web'; SET application_name = 'pool'; SELECT 1});
+like($node->safe_psql('quiet', $quiet), qr/^f\|.*; the last session like "web%" was seen at 2/, 'a name that the session had before does');
 # who was there before the server started is not known
 $node->restart;
-like($node->safe_psql('quiet', $quiet), qr/^f\|.*; which sessions ended before 2[-0-9:+ ]+ is not known, the quiet/, 'a restart begins the quiet period anew');
+like($node->safe_psql('quiet', $quiet), qr/^f\|.*; which sessions there were before 2[-0-9:+ ]+ is not known, the quiet/, 'a restart begins the quiet period anew');
 $node->safe_psql('quiet', q{UPDATE zdm.window SET opened_at = clock_timestamp()});
 like($node->safe_psql('quiet', $quiet), qr/^t\|(?!.*not known)/, 'if the window was open then');
 # of very many names the oldest are forgotten
@@ -272,7 +275,8 @@ my $steps = q{SELECT phase, state, sql FROM zdm.step WHERE deferred ORDER BY id}
 my $waiting = "migrate|queued|CREATE INDEX t_b ON public.t (b)";
 $node->safe_psql('copy', q{UPDATE zdm.window SET paused = false});
 is($node->safe_psql('copy', 'SELECT name, state, paused FROM zdm_windows'), 'w|open|t', 'a copy comes up paused');
-$node->safe_psql('copy', 'CALL zdm_run()');
+like(messages_of('copy', 'CALL zdm_run()'), qr/NOTICE:  00000: window "w" was opened in another database.*\nDETAIL:  .*not carried out: 1\.\nHINT:  SELECT zdm_resume\('w'\);/, 'zdm_run() says why it does nothing');
+is($node->safe_psql('copy', q{SELECT reason FROM zdm_steps WHERE phase = 'migrate'}), 'the window was opened in another database', 'so does zdm_steps');
 like($node->safe_psql('copy', $steps), qr/^\Q$waiting\E$/m, 'no step of it is carried out');
 like(messages_of('copy', 'SELECT zdm_abort_window()'), qr/ERROR:  ZDM02: .*restored.*\nHINT:  SELECT zdm_resume\('w'\)/, 'nor undone');
 isnt(messages_of('copy', q{DROP EXTENSION zdm}), '', 'but it is protected');
