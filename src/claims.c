@@ -667,7 +667,8 @@ claims_find_among(ZdmUtility *utility, List *pending)
 	conflict->ddl.command = GetCommandTagName(CreateCommandTag(stmt));
 	meet(conflict, stmt);
 	if (conflict->left == NULL && conflict->cancels == NIL && conflict->behind == NIL &&
-		conflict->asides == NIL && conflict->copied == NIL && conflict->not_before == NULL)
+		conflict->asides == NIL && conflict->copied == NIL && conflict->not_before == NULL &&
+		conflict->old_key == NULL)
 		return NULL;
 	if (conflict->left != NULL && *conflict->left != '\0')
 		replace_statement(utility, conflict->left);

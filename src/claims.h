@@ -50,6 +50,9 @@ typedef struct ZdmConflict
 	/* a step that the statement must not come before, or NULL */
 	const ZdmPending *not_before;
 	const char *not_before_what;
+
+	const ZdmPending *old_key;	/* drops the primary key in whose place the
+								 * statement adds one, or NULL */
 } ZdmConflict;
 
 /*

@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "window/queue.h"
 
 /* The table of an ALTER TABLE, while its commands are looked at */
 typedef struct Alter
@@ -326,15 +327,46 @@ meet_constraint_name(const Alter *alter, const Constraint *con)
 		(void) claims_check_new_relation(alter->conflict, alter->nspname, con->conname, false);
 }
 
+/* The step that drops the primary key of the table, or a column of it */
+static const ZdmPending *
+drop_of_primary_key(const Alter *alter)
+{
+	ZdmDdl		scratch = alter->conflict->ddl;
+	ZdmRel	   *rel = ddl_rel_by_oid(&scratch, alter->relid);
+	const ZdmConstraint *key;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	scratch.going = queue_going();
+	key = rel != NULL ? ddl_going_primary_key(&scratch, rel) : NULL;
+	foreach(lc, key != NULL ? alter->conflict->pending : NIL)
+	{
+		foreach(lc2, ((ZdmPending *) lfirst(lc))->claims)
+		{
+			const ZdmClaim *claim = lfirst(lc2);
+
+			if (strcmp(claim->action, "drop") != 0 || claim->relid != alter->relid)
+				continue;
+			if (strcmp(claim->kind, "constraint") == 0 ? strcmp(claim->name, key->name) == 0 :
+				strcmp(claim->kind, "column") == 0 &&
+				bms_is_member(get_attnum(alter->relid, claim->name), ddl_constraint_columns(key)))
+				return lfirst(lc);
+		}
+	}
+	return NULL;
+}
+
 /* As the server has it: one primary key is enough. */
 static void
 meet_primary_key(const Alter *alter)
 {
 	ListCell   *lc;
 
+	alter->conflict->old_key = drop_of_primary_key(alter);
 	foreach(lc, alter->conflict->pending)
 	{
-		if (claims_makes_key(lfirst(lc), alter->relid, NIL))
+		if (!list_member_ptr(alter->conflict->cancels, lfirst(lc)) &&
+			claims_makes_key(lfirst(lc), alter->relid, NIL))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 					 errmsg("multiple primary keys for table \"%s\" are not allowed",

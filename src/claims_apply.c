@@ -100,6 +100,52 @@ copied_detail(const ZdmConflict *conflict)
 	return buf.data;
 }
 
+/* Does the command add a primary key, be it with a column? */
+static bool
+adds_primary_key(const AlterTableCmd *cmd)
+{
+	List	   *constraints = cmd->subtype == AT_AddConstraint ? list_make1(cmd->def) :
+		cmd->subtype == AT_AddColumn ? castNode(ColumnDef, cmd->def)->constraints : NIL;
+	ListCell   *lc;
+
+	foreach(lc, constraints)
+	{
+		if (lfirst_node(Constraint, lc)->contype == CONSTR_PRIMARY)
+			return true;
+	}
+	return false;
+}
+
+/* Does the primary key that the statement adds wait for the end of the window? */
+static bool
+key_waits(const ZdmDeferral *deferral)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+	ListCell   *lc3;
+
+	if (deferral == NULL)
+		return false;
+	foreach(lc, deferral->parts)
+	{
+		const ZdmPart *part = lfirst(lc);
+
+		if (part->phase == ZDM_PHASE_CONTRACT)
+			continue;
+		foreach(lc2, raw_parser(part->sql, RAW_PARSE_DEFAULT))
+		{
+			Node	   *stmt = lfirst_node(RawStmt, lc2)->stmt;
+
+			foreach(lc3, IsA(stmt, AlterTableStmt) ? ((AlterTableStmt *) stmt)->cmds : NIL)
+			{
+				if (adds_primary_key(lfirst(lc3)))
+					return false;
+			}
+		}
+	}
+	return true;
+}
+
 static void
 run_aside(const ZdmAside *aside)
 {
@@ -174,6 +220,9 @@ claims_check_order(const ZdmConflict *conflict, const struct ZdmDeferral *deferr
 	if (!claims_are_all(conflict) && conflict->not_before != NULL &&
 		!comes_after(deferral, conflict->not_before))
 		claims_report(conflict->not_before, conflict->not_before_what);
+	if (!claims_are_all(conflict) && conflict->old_key != NULL && !key_waits(deferral))
+		claims_report(conflict->old_key,
+					  "a primary key cannot be added before the old one is dropped");
 }
 
 void

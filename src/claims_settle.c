@@ -188,6 +188,27 @@ claims_reserved(void)
 	return result;
 }
 
+/* The constraints (char *) that go with the column */
+static List *
+constraints_of_column(Oid relid, const char *column)
+{
+	ZdmXact		xact = {0};
+	ZdmDdl		ddl = {.xact = &xact};
+	ZdmRel	   *rel = ddl_rel_by_oid(&ddl, relid);
+	AttrNumber	attnum = get_attnum(relid, column);
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rel != NULL && attnum > 0 ? ddl_rel_constraints(rel) : NIL)
+	{
+		const ZdmConstraint *con = lfirst(lc);
+
+		if (bms_is_member(attnum, ddl_constraint_columns(con)))
+			result = lappend(result, unconstify(char *, con->name));
+	}
+	return result;
+}
+
 List *
 claims_due_on(Oid relid)
 {
@@ -201,9 +222,12 @@ claims_due_on(Oid relid)
 		{
 			const ZdmClaim *claim = lfirst(lc2);
 
-			if (strcmp(claim->action, "drop") == 0 && strcmp(claim->kind, "constraint") == 0 &&
-				claim->relid == relid)
+			if (strcmp(claim->action, "drop") != 0 || claim->relid != relid)
+				continue;
+			if (strcmp(claim->kind, "constraint") == 0)
 				result = lappend(result, unconstify(char *, claim->name));
+			else if (strcmp(claim->kind, "column") == 0)
+				result = list_concat(result, constraints_of_column(relid, claim->name));
 		}
 	}
 	return result;

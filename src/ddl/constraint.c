@@ -343,6 +343,18 @@ add_exclusion(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 							describe(con));
 }
 
+/* A primary key that is due for removal is there until then. */
+static void
+wait_for_old_key(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
+{
+	const ZdmConstraint *old = ddl_going_primary_key(ddl, rel);
+
+	if (old != NULL)
+		ddl_hazard(ddl, ZDM_RULE_CONSTRAINT_REJECTS_OLD_WRITERS, rel, (Node *) con, NULL,
+				   "%s of %s cannot be added before constraint \"%s\", which is due for removal, is gone",
+				   describe(con), ddl_rel_describe(rel), old->name);
+}
+
 /*
  * ADD CONSTRAINT; also UNIQUE and PRIMARY KEY of an added column, with keys
  * set.
@@ -365,6 +377,8 @@ ddl_add_constraint(ZdmDdl *ddl, ZdmRel *rel, Constraint *con)
 				use_index(ddl, rel, con);
 			else
 				add_key(ddl, rel, con);
+			if (con->contype == CONSTR_PRIMARY)
+				wait_for_old_key(ddl, rel, con);
 			break;
 		case CONSTR_EXCLUSION:
 			add_exclusion(ddl, rel, con);

@@ -309,6 +309,10 @@ extern char *ddl_role_names(List *roles);	/* of RoleSpec, quoted for people */
 /* going.c: is the object, or the relation that it is part of, among ddl->going? */
 extern bool ddl_is_going(const ZdmDdl *ddl, const ObjectAddress *object);
 
+/* likewise a constraint, by itself or with a column; the primary key that is */
+extern bool ddl_constraint_is_going(const ZdmDdl *ddl, const ZdmConstraint *con);
+extern ZdmConstraint *ddl_going_primary_key(const ZdmDdl *ddl, ZdmRel *rel);
+
 /* depend.c: what goes when objects (ObjectAddress) are dropped */
 extern List *ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade);
 extern List *ddl_sort_objects(List *addresses);

@@ -77,3 +77,35 @@ ddl_is_going(const ZdmDdl *ddl, const ObjectAddress *object)
 	}
 	return false;
 }
+
+bool
+ddl_constraint_is_going(const ZdmDdl *ddl, const ZdmConstraint *con)
+{
+	ObjectAddress object;
+
+	ObjectAddressSet(object, ConstraintRelationId, con->oid);
+	if (ddl_is_going(ddl, &object))
+		return true;
+	for (int i = 0; i < con->nkeys; i++)
+	{
+		ObjectAddressSubSet(object, RelationRelationId, con->conrelid, con->conkey[i]);
+		if (ddl_is_going(ddl, &object))
+			return true;
+	}
+	return false;
+}
+
+ZdmConstraint *
+ddl_going_primary_key(const ZdmDdl *ddl, ZdmRel *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl->going != NIL ? ddl_rel_constraints(rel) : NIL)
+	{
+		ZdmConstraint *con = lfirst(lc);
+
+		if (con->contype == CONSTRAINT_PRIMARY && ddl_constraint_is_going(ddl, con))
+			return con;
+	}
+	return NULL;
+}

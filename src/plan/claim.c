@@ -18,12 +18,14 @@
 static void
 claim_constraint(ZdmPart *part, Oid relid, const char *nspname, const Constraint *con)
 {
-	if (con->conname == NULL)
+	const char *name = con->conname ? con->conname : con->indexname;
+
+	if (name == NULL)
 		return;
-	zdm_defer_claim(part, "make", "constraint", NULL, relid, con->conname);
+	zdm_defer_claim(part, "make", "constraint", NULL, relid, name);
 	if (con->contype == CONSTR_UNIQUE || con->contype == CONSTR_PRIMARY ||
 		con->contype == CONSTR_EXCLUSION)
-		zdm_defer_claim(part, "make", "relation", nspname, InvalidOid, con->conname);
+		zdm_defer_claim(part, "make", "relation", nspname, InvalidOid, name);
 }
 
 static void

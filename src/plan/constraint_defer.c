@@ -61,6 +61,80 @@ drop_constraint(ZdmDeferral *deferral, const ZdmHazard *hazard)
 	return true;
 }
 
+/* Is a constraint that the statement adds deferred? */
+static bool
+adds_later(const ZdmDeferral *deferral)
+{
+	ListCell   *lc;
+
+	foreach(lc, deferral->judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+
+		if (judgement->verdict == ZDM_VERDICT_DEFER && judgement->hazard->node != NULL &&
+			IsA(judgement->hazard->node, Constraint))
+			return true;
+	}
+	return false;
+}
+
+void
+zdm_defer_note_going(ZdmDeferral *deferral)
+{
+	ZdmPlan    *plan = deferral->plan;
+	ListCell   *lc;
+
+	foreach(lc, adds_later(deferral) ? ddl_rel_constraints(plan->rel) : NIL)
+	{
+		if (ddl_constraint_is_going(deferral->ddl, lfirst(lc)))
+			plan->dropped = list_append_unique_ptr(plan->dropped, lfirst(lc));
+	}
+}
+
+/* Does the statement drop it, or a column of it, when the window ends? */
+static bool
+is_dropped_later(const ZdmDeferral *deferral, const ZdmConstraint *con)
+{
+	ListCell   *lc;
+
+	foreach(lc, deferral->judgements)
+	{
+		const ZdmJudgement *judgement = lfirst(lc);
+		const AlterTableCmd *cmd = (const AlterTableCmd *) judgement->hazard->node;
+
+		if (judgement->verdict != ZDM_VERDICT_DEFER || cmd == NULL || !IsA(cmd, AlterTableCmd))
+			continue;
+		if (cmd->subtype == AT_DropConstraint && strcmp(cmd->name, con->name) == 0)
+			return true;
+		if (cmd->subtype == AT_DropColumn &&
+			bms_is_member(get_attnum(con->conrelid, cmd->name), ddl_constraint_columns(con)))
+			return true;
+	}
+	return false;
+}
+
+/* A table has one primary key, and no two constraints of a name. */
+bool
+zdm_defer_awaits_drop(const ZdmDeferral *deferral, const Constraint *con)
+{
+	const ZdmConstraint *going = ddl_going_primary_key(deferral->ddl, deferral->plan->rel);
+	ListCell   *lc;
+
+	if (going != NULL && con->contype == CONSTR_PRIMARY)
+		return true;
+	foreach(lc, deferral->plan->dropped)
+	{
+		const ZdmConstraint *old = lfirst(lc);
+
+		if (old->conrelid != deferral->plan->rel->relid || !is_dropped_later(deferral, old))
+			continue;
+		if ((old->contype == CONSTRAINT_PRIMARY && con->contype == CONSTR_PRIMARY) ||
+			(con->conname != NULL && strcmp(con->conname, old->name) == 0))
+			return true;
+	}
+	return false;
+}
+
 /* A name that no relation in the index's schema has */
 static char *
 spare_name(const ZdmRel *index)

@@ -210,7 +210,8 @@ phase_of_constraint(void *arg, const Constraint *con)
 		if (is_deferred(deferral, ZDM_RULE_ADD_REQUIRED_COLUMN, NULL))
 			return ZDM_PHASE_CONTRACT;
 	}
-	if (is_deferred(deferral, ZDM_RULE_CONSTRAINT_REJECTS_OLD_WRITERS, con))
+	if (is_deferred(deferral, ZDM_RULE_CONSTRAINT_REJECTS_OLD_WRITERS, con) ||
+		zdm_defer_awaits_drop(deferral, con))
 		return ZDM_PHASE_CONTRACT;
 	return ZDM_PHASE_MIGRATE;
 }
@@ -259,7 +260,7 @@ add_constraint(ZdmDeferral *deferral, const AlterTableCmd *cmd, const char *acti
 		default:
 			break;
 	}
-	if (con->conname == NULL)
+	if (con->conname == NULL && con->indexname == NULL)
 		return false;
 	zdm_plan_final(deferral->plan, "%s", action);
 	return true;
@@ -370,10 +371,26 @@ maker_of_index(const ZdmDeferral *deferral, const AlterTableCmd *cmd)
 	return NULL;
 }
 
+/* Does the command add a constraint that waits for the drop of another one? */
+static bool
+awaits_drop(const ZdmDeferral *deferral, const AlterTableCmd *cmd)
+{
+	List	   *constraints = cmd->subtype == AT_AddConstraint ? list_make1(cmd->def) :
+		cmd->subtype == AT_AddColumn ? castNode(ColumnDef, cmd->def)->constraints : NIL;
+	ListCell   *lc;
+
+	foreach(lc, constraints)
+	{
+		if (zdm_defer_awaits_drop(deferral, lfirst_node(Constraint, lc)))
+			return true;
+	}
+	return false;
+}
+
 static bool
 defer_command(ZdmDeferral *deferral, AlterTableCmd *cmd)
 {
-	ZdmVerdict	verdict = verdict_on(deferral, cmd);
+	ZdmVerdict	verdict = awaits_drop(deferral, cmd) ? ZDM_VERDICT_DEFER : verdict_on(deferral, cmd);
 	const ZdmPart *maker = maker_of_index(deferral, cmd);
 	ListCell   *lc;
 
@@ -431,6 +448,7 @@ defer_alter_table(ZdmDeferral *deferral, const AlterTableStmt *stmt)
 	if (plan->rel == NULL || replaces_column(stmt))
 		return false;
 	zdm_plan_note_dropped(plan);
+	zdm_defer_note_going(deferral);
 	foreach(lc, zdm_plan_commands_by_pass(stmt))
 	{
 		if (!defer_command(deferral, lfirst(lc)))

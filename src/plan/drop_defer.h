@@ -15,6 +15,14 @@
 /* column_defer.c: DROP COLUMN; false if it cannot wait */
 extern bool zdm_defer_drop_column(ZdmDeferral *deferral, const AlterTableCmd *cmd);
 
+/*
+ * constraint_defer.c: to what the statement adds when the window ends, what is
+ * due for removal is as good as dropped by it.  Must the constraint wait for
+ * another one's drop?
+ */
+extern void zdm_defer_note_going(ZdmDeferral *deferral);
+extern bool zdm_defer_awaits_drop(const ZdmDeferral *deferral, const Constraint *con);
+
 /* constraint_defer.c: DROP INDEX */
 extern bool zdm_defer_drop_index(ZdmDeferral *deferral, ZdmPhase phase);
 
