@@ -304,6 +304,7 @@ find_takings(Abort *undoing)
 		if (taking->obstacle != NULL)
 			undoing->obstacles = lappend(undoing->obstacles, taking->obstacle);
 	}
+	order_takings(undoing->takings);
 	find_irreversible(undoing);
 }
 
@@ -311,7 +312,7 @@ find_takings(Abort *undoing)
 static bool
 needs_step(const Abort *undoing, const Taking *taking)
 {
-	return taking->step_id == 0 && !taking->is_implied &&
+	return taking->step_id == 0 && (!taking->is_implied || taking->goes_first) &&
 		!taking_stays(undoing->takings, taking);
 }
 

@@ -110,9 +110,8 @@ find_older_index(List *takings, const ObjectAddress *object)
 	return NULL;
 }
 
-/* A free key that comes right before that of the step */
-static int64
-id_before(int64 step_id, int count)
+int64
+detached_id_before(int64 step_id, int count)
 {
 	static const Oid types[] = {INT8OID, INT4OID};
 	Datum		values[] = {Int64GetDatum(step_id), Int32GetDatum(count)};
@@ -143,7 +142,7 @@ release_parts(List *takings, const Taking *detached)
 			is_taken(takings, taking->object.classId, parent_of(&taking->object)))
 			continue;
 		taking->is_implied = false;
-		taking->birth_id = id_before(detached->step_id, count++);
+		taking->birth_id = detached_id_before(detached->step_id, count++);
 		taking->obstacle = find_older_index(takings, &taking->object);
 	}
 }

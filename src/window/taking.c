@@ -48,9 +48,8 @@ is_same(const ObjectAddress *a, const ObjectAddress *b)
 		a->objectSubId == b->objectSubId;
 }
 
-/* The taking of exactly this object, or NULL. */
-static Taking *
-find_taking(List *takings, const ObjectAddress *object)
+Taking *
+taking_find(List *takings, const ObjectAddress *object)
 {
 	ListCell   *lc;
 
@@ -329,9 +328,8 @@ is_inherited(const ObjectAddress *object)
 	return result;
 }
 
-/* Can it not be dropped by itself? */
-static bool
-is_bound(const ObjectAddress *object)
+bool
+taking_is_bound(const ObjectAddress *object)
 {
 	ListCell   *lc;
 
@@ -436,7 +434,7 @@ taking_add_born(List **takings, int64 birth_id, const ObjectAddress *object)
 	Taking	   *taking;
 	char	   *sql;
 
-	if (!is_there(object) || find_taking(*takings, object) != NULL)
+	if (!is_there(object) || taking_find(*takings, object) != NULL)
 		return;
 	sql = sql_to_drop(object);
 	if (sql == NULL)
@@ -448,8 +446,8 @@ taking_add_born(List **takings, int64 birth_id, const ObjectAddress *object)
 	*takings = lappend(*takings, taking);
 }
 
-static bool
-list_has(List *objects, const ObjectAddress *object)
+bool
+taking_list_has(List *objects, const ObjectAddress *object)
 {
 	ListCell   *lc;
 
@@ -489,7 +487,7 @@ changes_what_stays(List *takings, const Taking *taking)
 	{
 		const Taking *other = lfirst(lc);
 		const Taking *column = other->step_id == taking->step_id &&
-			OidIsValid(other->changed.classId) ? find_taking(takings, &other->changed) : NULL;
+			OidIsValid(other->changed.classId) ? taking_find(takings, &other->changed) : NULL;
 
 		if (column != NULL && is_in_the_way(takings, column))
 			return true;
@@ -537,12 +535,12 @@ goes_along(List *takings, const ObjectAddress *object, List **seen)
 static bool
 goes(List *takings, const ObjectAddress *object, List **seen)
 {
-	const Taking *taking = find_taking(takings, object);
+	const Taking *taking = taking_find(takings, object);
 
 	check_stack_depth();
 	if (taking != NULL && !taking->is_implied)
 		return !taking_stays(takings, taking);
-	if (list_has(*seen, object))
+	if (taking_list_has(*seen, object))
 		return false;
 	*seen = lappend(*seen, unconstify(ObjectAddress *, object));
 	return goes_along(takings, object, seen);
@@ -560,7 +558,7 @@ taking_mark_implied(List *takings)
 
 		CHECK_FOR_INTERRUPTS();
 		taking->is_implied = taking->step_id == 0 &&
-			(is_bound(&taking->object) || goes_along(takings, &taking->object, &seen));
+			(taking_is_bound(&taking->object) || goes_along(takings, &taking->object, &seen));
 	}
 }
 
@@ -571,7 +569,7 @@ taking_mark_implied(List *takings)
 static bool
 is_to_be_kept(List *takings, const ObjectAddress *object)
 {
-	const Taking *taking = find_taking(takings, object);
+	const Taking *taking = taking_find(takings, object);
 
 	if (taking != NULL)
 		return taking->obstacle != NULL;
@@ -595,7 +593,7 @@ find_user(List *takings, const ObjectAddress *object, List **seen)
 	ListCell   *lc;
 
 	check_stack_depth();
-	if (list_has(*seen, object))
+	if (taking_list_has(*seen, object))
 		return NULL;
 	*seen = lappend(*seen, unconstify(ObjectAddress *, object));
 	foreach(lc, related_dependents(object))

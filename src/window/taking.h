@@ -29,6 +29,8 @@ typedef struct Taking
 								 * made in the window and stays, it stays as
 								 * it is */
 	bool		is_implied;		/* goes by itself, with another one */
+	bool		goes_first;		/* though that, it has a step of its own: it
+								 * refers to something else that goes */
 	char	   *sql;			/* of what was made directly: takes it away */
 	char	   *obstacle;		/* a sentence why it has to stay, or NULL */
 } Taking;
@@ -62,6 +64,22 @@ extern void taking_find_users(List *takings);
  * Between ledger_begin() and ledger_end().
  */
 extern void detached_release(List *takings);
+
+/*
+ * order.c: see to it that what was made directly goes after its users.  When
+ * all obstacles are known; between ledger_begin() and ledger_end().
+ */
+extern void order_takings(List *takings);
+
+/* for the files of this: the taking of exactly this object, or NULL */
+extern Taking *taking_find(List *takings, const ObjectAddress *object);
+
+/* can it not be dropped by itself? */
+extern bool taking_is_bound(const ObjectAddress *object);
+extern bool taking_list_has(List *objects, const ObjectAddress *object);
+
+/* a free key in the count-th place before that of the step */
+extern int64 detached_id_before(int64 step_id, int count);
 
 /* Does it stay, because of itself or of what its step takes besides? */
 extern bool taking_stays(List *takings, const Taking *taking);
