@@ -54,6 +54,7 @@ REMOVE = [
     "ALTER TABLE store_customer DROP COLUMN discount, DROP COLUMN language, DROP COLUMN sponsor_id",
     "ALTER TABLE store_order DROP COLUMN priority",
     "ALTER TABLE store_opinion DROP COLUMN helpful",
+    "UPDATE store_product SET title = left(title, 40) WHERE length(title) > 40",
 ]
 # What pg_dump passes over in silence
 INVALID = """
@@ -243,13 +244,14 @@ class Deployment(DeploymentTestCase):
         self.assert_ends_not_yet(
             "legacy_code", "discount", "priority", "store_invoice", "helpful", function="zdm_abort_window"
         )
+        self.assert_ends_not_yet("would rewrite table", "rows in its way", function="zdm_abort_window")
+        # A column gets its narrower type back where to rewrite the table takes no time.
+        as_dba(f"ALTER DATABASE {DATABASE} SET zdm.small_table = '8MB'")
         as_deployer(*REMOVE)
         as_deployer("SELECT zdm_abort_window('v2')", "CALL zdm_wait()")
         self.assert_window_is("aborted")
         self.stop(old)
-        # A column that was made wider stays so: to make it narrow again takes a rewrite under lock.
-        after = [line.replace("title character varying(80)", "title character varying(40)") for line in schema(DATABASE)]
-        self.assertEqual(after, self.schema_before)
+        self.assertEqual(schema(DATABASE), self.schema_before)
         self.assert_nothing_is_left()
 
     def assert_rows_are_right(self):
