@@ -633,7 +633,7 @@ replace_statement(ZdmUtility *utility, const char *sql)
 	utility->read_only_tree = false;
 }
 
-/* With their SQL parsed */
+/* With their SQL parsed, and what goes with what they drop */
 List *
 claims_parsed_pending(void)
 {
@@ -646,6 +646,7 @@ claims_parsed_pending(void)
 
 		pending->stmts = raw_parser(pending->sql, RAW_PARSE_DEFAULT);
 	}
+	claims_add_parts(result);
 	return result;
 }
 

@@ -130,6 +130,9 @@ extern void claims_claim(ZdmPart *part, const char *action, const char *kind,
 						 const char *nspname, Oid relid, const char *name);
 pg_noreturn extern void claims_report(const ZdmPending *pending, const char *message);
 
+/* claims_going.c: add to the steps' claims what goes without being named */
+extern void claims_add_parts(List *pending);
+
 /* claims_alter.c */
 extern void claims_meet_alter_table(ZdmConflict *conflict, const AlterTableStmt *stmt);
 

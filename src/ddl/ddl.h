@@ -134,6 +134,11 @@ typedef struct ZdmHazard
 	bool		rejects_writes; /* can reject a write of a client that does
 								 * not know the column: stays a hazard on a
 								 * column born in the window */
+	bool		can_wait;		/* whatever cap says, a window that defers
+								 * keeps the object to its end, for an abort */
+	bool		awaits_going;	/* something that waits to be dropped depends
+								 * on its object: that can go only after it,
+								 * born in the window or not */
 	const char *message;		/* one line: what would happen to which object */
 } ZdmHazard;
 
@@ -191,6 +196,8 @@ typedef struct ZdmDdl
 								 * wait */
 	bool		replaces;		/* what it makes takes the place of an object
 								 * that was there: CREATE OR REPLACE, REINDEX */
+	bool		awaits_going;	/* something of ddl->going depends on what it
+								 * drops */
 	bool		rebuilds;		/* likewise its indexes and constraints: ALTER
 								 * COLUMN TYPE */
 	List	   *hazards;		/* ZdmHazard */
@@ -306,7 +313,10 @@ extern ZdmHazard *ddl_object_hazard(ZdmDdl *ddl, ZdmRuleId rule,
 extern Oid	ddl_role(ZdmDdl *ddl, const RoleSpec *role);	/* InvalidOid: noted */
 extern char *ddl_role_names(List *roles);	/* of RoleSpec, quoted for people */
 
-/* going.c: is the object, or the relation that it is part of, among ddl->going? */
+/*
+ * going.c: is the object among ddl->going, or does it go with one of these,
+ * without CASCADE?
+ */
 extern bool ddl_is_going(const ZdmDdl *ddl, const ObjectAddress *object);
 
 /* likewise a constraint, by itself or with a column; the primary key that is */
@@ -315,6 +325,7 @@ extern ZdmConstraint *ddl_going_primary_key(const ZdmDdl *ddl, ZdmRel *rel);
 
 /* depend.c: what goes when objects (ObjectAddress) are dropped */
 extern List *ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade);
+extern List *ddl_drop_parts(ZdmDdl *ddl, List *targets);
 extern List *ddl_sort_objects(List *addresses);
 extern char *ddl_list_objects(List *addresses);
 extern ZdmRel *ddl_part_rel(ZdmDdl *ddl, const ObjectAddress *address);

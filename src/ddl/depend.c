@@ -52,6 +52,7 @@ typedef struct Reach
 	ZdmDdl	   *ddl;
 	HTAB	   *seen;
 	List	   *found;			/* ReachEntry, in the order of finding */
+	bool		parts_only;		/* not what only CASCADE takes along */
 } Reach;
 
 /* A catalog of parts of relations: dropping one locks its relation. */
@@ -189,7 +190,7 @@ reach_object(Reach *reach, const ObjectAddress *object, bool only_cascade,
 	reach->found = lappend(reach->found, entry);
 	lock_met(reach->ddl, object);
 
-	if (!is_target)
+	if (!is_target && !reach->parts_only)
 		reach_owners(reach, object, only_cascade);
 	foreach(lc, edges(object, true))
 	{
@@ -198,8 +199,13 @@ reach_object(Reach *reach, const ObjectAddress *object, bool only_cascade,
 		if (object->objectSubId == 0 && edge->object.classId == object->classId &&
 			edge->object.objectId == object->objectId)
 			continue;			/* a part of the object itself */
-		if (ddl_is_going(reach->ddl, &edge->object))
+		if (reach->parts_only && edge->deptype == DEPENDENCY_NORMAL)
 			continue;
+		if (ddl_is_going(reach->ddl, &edge->object))
+		{
+			reach->ddl->awaits_going |= edge->deptype == DEPENDENCY_NORMAL;
+			continue;
+		}
 		reach_object(reach, &edge->object, edge->deptype == DEPENDENCY_NORMAL, false);
 	}
 }
@@ -279,6 +285,28 @@ lock_dropped(ZdmDdl *ddl, const ObjectAddress *object)
 	}
 }
 
+static void
+reach_targets(Reach *reach, ZdmDdl *ddl, List *targets)
+{
+	HASHCTL		ctl = {0};
+	ListCell   *lc;
+
+	reach->ddl = ddl;
+	ctl.keysize = sizeof(ObjectAddress);
+	ctl.entrysize = sizeof(ReachEntry);
+	ctl.hcxt = CurrentMemoryContext;
+	reach->seen = hash_create("zdm dropped objects", 64, &ctl,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	foreach(lc, targets)
+		reach_object(reach, lfirst(lc), false, true);
+	foreach(lc, targets)
+	{
+		ReachEntry *entry = reach_find(reach, lfirst(lc));
+
+		entry->only_cascade = false;
+	}
+}
+
 /*
  * Walk from the objects to be dropped (ObjectAddress) to all that goes with
  * them, and note the locks.  Returns those objects (ObjectAddress) that only
@@ -288,26 +316,11 @@ lock_dropped(ZdmDdl *ddl, const ObjectAddress *object)
 List *
 ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade)
 {
-	Reach		reach = {.ddl = ddl};
-	HASHCTL		ctl = {0};
+	Reach		reach = {0};
 	List	   *result = NIL;
 	ListCell   *lc;
 
-	ctl.keysize = sizeof(ObjectAddress);
-	ctl.entrysize = sizeof(ReachEntry);
-	ctl.hcxt = CurrentMemoryContext;
-	reach.seen = hash_create("zdm dropped objects", 64, &ctl,
-							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-
-	foreach(lc, targets)
-		reach_object(&reach, lfirst(lc), false, true);
-	foreach(lc, targets)
-	{
-		ReachEntry *entry = reach_find(&reach, lfirst(lc));
-
-		entry->only_cascade = false;
-	}
-
+	reach_targets(&reach, ddl, targets);
 	foreach(lc, reach.found)
 	{
 		ReachEntry *entry = lfirst(lc);
@@ -323,6 +336,32 @@ ddl_drop_reach(ZdmDdl *ddl, List *targets, bool cascade)
 
 	foreach(lc, reach.found)
 		lock_dropped(ddl, &((ReachEntry *) lfirst(lc))->object);
+	return result;
+}
+
+/*
+ * What goes with the objects (ObjectAddress) without CASCADE, without these:
+ * parts, and what belongs to them.
+ */
+List *
+ddl_drop_parts(ZdmDdl *ddl, List *targets)
+{
+	Reach		reach = {.parts_only = true};
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	reach_targets(&reach, ddl, targets);
+	foreach(lc, reach.found)
+	{
+		ReachEntry *entry = lfirst(lc);
+		bool		is_target = false;
+		ListCell   *lc2;
+
+		foreach(lc2, targets)
+			is_target |= memcmp(&entry->object, lfirst(lc2), sizeof(ObjectAddress)) == 0;
+		if (!is_target)
+			result = lappend(result, &entry->object);
+	}
 	return result;
 }
 

@@ -153,6 +153,16 @@ schema_is_empty(Oid nspoid)
 	return result;
 }
 
+/* Less than the rule says, but nothing to do before the end of a window */
+static void
+mitigate(ZdmHazard *hazard, ZdmSeverity cap)
+{
+	if (hazard == NULL)
+		return;
+	hazard->cap = cap;
+	hazard->can_wait = true;
+}
+
 /* A trigger, rule or policy: it goes from a relation that stays. */
 static void
 drop_relation_part(ZdmDdl *ddl, const DropStmt *stmt, const DropTarget *target)
@@ -165,7 +175,7 @@ drop_relation_part(ZdmDdl *ddl, const DropStmt *stmt, const DropTarget *target)
 							"dropping %s would change which rows clients see and may write",
 							target->description);
 		if (hazard != NULL && !ddl_rel_has_row_security(target->rel))
-			hazard->cap = ZDM_SEVERITY_NOTE;
+			mitigate(hazard, ZDM_SEVERITY_NOTE);
 	}
 	else
 		hazard = ddl_hazard(ddl, ZDM_RULE_DROP_OBJECT_IN_USE, target->rel, target->node, NULL,
@@ -208,7 +218,14 @@ drop_hazard(ZdmDdl *ddl, const DropStmt *stmt, const DropTarget *target,
 			break;
 		case OBJECT_SCHEMA:
 			if (schema_is_empty(target->address.objectId))
+			{
+				hazard = ddl_object_hazard(ddl, ZDM_RULE_DROP_SCHEMA_DATABASE, &target->address,
+										   target->node,
+										   "dropping %s would break clients that make something in it",
+										   target->description);
+				mitigate(hazard, ZDM_SEVERITY_NOTE);
 				break;
+			}
 			(void) ddl_object_hazard(ddl, ZDM_RULE_DROP_SCHEMA_DATABASE, &target->address,
 									 target->node,
 									 "dropping %s%s would break clients that still use what is in it",
@@ -220,9 +237,15 @@ drop_hazard(ZdmDdl *ddl, const DropStmt *stmt, const DropTarget *target,
 		case OBJECT_POLICY:
 			drop_relation_part(ddl, stmt, target);
 			break;
-		case OBJECT_STATISTIC_EXT:
 		case OBJECT_EVENT_TRIGGER:
-			break;				/* no statement of a client needs them */
+			break;				/* the migration's own DDL may need it gone */
+		case OBJECT_STATISTIC_EXT:
+			/* no statement of a client needs it */
+			hazard = ddl_object_hazard(ddl, ZDM_RULE_DROP_OBJECT_IN_USE, &target->address,
+									   target->node, "dropping %s would have clients do without it",
+									   what);
+			mitigate(hazard, ZDM_SEVERITY_NOTE);
+			break;
 		case OBJECT_EXTENSION:
 			/* zdm's own drop is refused while a window is open, and only then */
 			if (target->address.objectId == get_extension_oid("zdm", true))
@@ -237,8 +260,7 @@ drop_hazard(ZdmDdl *ddl, const DropStmt *stmt, const DropTarget *target,
 									   target->node,
 									   "dropping %s would stop the subscribers that read it",
 									   what);
-			if (hazard != NULL)
-				hazard->cap = ZDM_SEVERITY_WARN;
+			mitigate(hazard, ZDM_SEVERITY_WARN);
 			break;
 		default:
 			(void) ddl_object_hazard(ddl, ZDM_RULE_DROP_OBJECT_IN_USE, &target->address,
@@ -357,6 +379,15 @@ cascade_hazards(ZdmDdl *ddl, List *addresses, List *schemas, Node *node)
 	}
 }
 
+/* The hazards after the first ones are of what something that goes depends on. */
+static void
+await_going(ZdmDdl *ddl, int before)
+{
+	for (int i = before; ddl->awaits_going && i < list_length(ddl->hazards); i++)
+		((ZdmHazard *) list_nth(ddl->hazards, i))->awaits_going = true;
+	ddl->awaits_going = false;
+}
+
 /* DROP ... name, name */
 void
 ddl_drop(ZdmDdl *ddl, Node *node)
@@ -408,6 +439,7 @@ ddl_drop(ZdmDdl *ddl, Node *node)
 										  makeString(pstrdup(ddl_rel_qualified(target->rel))));
 	}
 	cascade_hazards(ddl, addresses, schemas, node);
+	await_going(ddl, 0);
 }
 
 /* Does the same ALTER TABLE drop the constraint by name? */
@@ -523,6 +555,7 @@ ddl_drop_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 {
 	ZdmCol	   *col = ddl_col(ddl, rel, cmd->name, cmd->missing_ok);
 	List	   *also = NIL;
+	int			before = list_length(ddl->hazards);
 	char	   *shared;
 
 	/* the children are locked with ONLY too */
@@ -546,6 +579,7 @@ ddl_drop_column(ZdmDdl *ddl, ZdmRel *rel, AlterTableCmd *cmd)
 					  also ? psprintf(" and what depends on it (%s)", ddl_list_objects(also)) : "",
 					  also ? "them" : "it");
 	cascade_hazards(ddl, also, NIL, (Node *) cmd);
+	await_going(ddl, before);
 
 	shared = ddl_shared_parts(ddl, rel, col->attnum, false);
 	if (shared != NULL)

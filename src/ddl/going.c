@@ -9,9 +9,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_depend.h"
+#include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
+#include "miscadmin.h"
 #include "step.h"
 #include "utils/lsyscache.h"
 
@@ -51,28 +57,81 @@ is_identity(const ZdmClaim *claim, const ObjectAddress *object)
 		strcmp(claim->kind, kind) == 0 && strcmp(claim->name, identity) == 0;
 }
 
-bool
-ddl_is_going(const ZdmDdl *ddl, const ObjectAddress *object)
+/* The column that has the default, of which the claim says that it goes */
+static bool
+is_default(const ZdmClaim *claim, const ObjectAddress *column)
+{
+	return is_part(claim, "default", column->objectId,
+				   get_attname(column->objectId, column->objectSubId, true));
+}
+
+/* Does a step say that the object, or its relation, goes? */
+static bool
+is_claimed(const ZdmDdl *ddl, const ObjectAddress *object)
 {
 	ZdmDdl		scratch = *ddl;
-	Oid			relid;
+	Oid			relid = relation_of(&scratch, object);
+	ObjectAddress defaulted = {0};
 	const char *column = NULL;
 	const char *constraint = NULL;
 	ListCell   *lc;
 
-	if (ddl->going == NIL)
-		return false;
-	relid = relation_of(&scratch, object);
 	if (object->classId == RelationRelationId && object->objectSubId != 0)
 		column = get_attname(object->objectId, object->objectSubId, true);
 	if (object->classId == ConstraintRelationId)
 		constraint = get_constraint_name(object->objectId);
+	if (object->classId == AttrDefaultRelationId)
+		defaulted = GetAttrDefaultColumnAddress(object->objectId);
 	foreach(lc, ddl->going)
 	{
 		const ZdmClaim *claim = lfirst(lc);
 
 		if (is_relation(claim, relid) || is_part(claim, "column", relid, column) ||
-			is_part(claim, "constraint", relid, constraint) || is_identity(claim, object))
+			is_part(claim, "constraint", relid, constraint) ||
+			(OidIsValid(defaulted.objectId) && is_default(claim, &defaulted)) ||
+			is_identity(claim, object))
+			return true;
+	}
+	return false;
+}
+
+/* What the object goes with, without CASCADE (ObjectAddress) */
+static List *
+owners_of(const ObjectAddress *object)
+{
+	List	   *result = NIL;
+	ZdmCatalogScan scan;
+	HeapTuple	tuple;
+
+	catalog_scan_depend(&scan, object, false);
+	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		ObjectAddress *owner = palloc(sizeof(ObjectAddress));
+
+		ObjectAddressSubSet(*owner, form->refclassid, form->refobjid, form->refobjsubid);
+		if (form->deptype != DEPENDENCY_NORMAL &&
+			!(owner->classId == object->classId && owner->objectId == object->objectId))
+			result = lappend(result, owner);
+	}
+	catalog_scan_end(&scan);
+	return result;
+}
+
+bool
+ddl_is_going(const ZdmDdl *ddl, const ObjectAddress *object)
+{
+	ListCell   *lc;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (ddl->going == NIL)
+		return false;
+	if (is_claimed(ddl, object))
+		return true;
+	foreach(lc, owners_of(object))
+	{
+		if (ddl_is_going(ddl, lfirst(lc)))
 			return true;
 	}
 	return false;

@@ -101,6 +101,14 @@ strict_verdict(const Judge *judge, const ZdmHazard *hazard)
 	return ZDM_VERDICT_WARN;
 }
 
+/* Is it kept back only so that an abort has nothing to give back? */
+static bool
+waits_for_abort(const Judge *judge, const ZdmHazard *hazard)
+{
+	return hazard->can_wait && judge->can_defer && zdm_defer_knows(hazard->rule) &&
+		zdm_guc_severity(hazard->rule) == ZDM_SEVERITY_ERROR && !zdm_guc_is_allowed(hazard->rule);
+}
+
 static void
 judge_hazard(const Judge *judge, ZdmJudgement *judgement)
 {
@@ -109,10 +117,13 @@ judge_hazard(const Judge *judge, ZdmJudgement *judgement)
 	ZdmSeverity severity = Min(zdm_guc_severity(hazard->rule), hazard->cap);
 
 	judgement->verdict = ZDM_VERDICT_RUN;
+	if (waits_for_abort(judge, hazard))
+		severity = ZDM_SEVERITY_ERROR;
 	if (policy->mode == ZDM_MODE_OFF || severity <= ZDM_SEVERITY_NOTE)
 		return;
 	if (zdm_rules[hazard->rule].class != ZDM_CLASS_LOCK &&
-		policy->knows_births && is_born_in_window(policy, hazard))
+		policy->knows_births && is_born_in_window(policy, hazard) &&
+		!(hazard->awaits_going && judge->can_defer))
 		return;
 
 	judgement->is_counted = true;
@@ -257,7 +268,8 @@ zdm_needs_window(const ZdmDdl *ddl)
 
 		if ((zdm_rules[hazard->rule].class != ZDM_CLASS_LOCK ||
 			 hazard->warn_outside_window) &&
-			Min(zdm_guc_severity(hazard->rule), hazard->cap) > ZDM_SEVERITY_NOTE)
+			(hazard->can_wait ||
+			 Min(zdm_guc_severity(hazard->rule), hazard->cap) > ZDM_SEVERITY_NOTE))
 			return true;
 	}
 	return false;
