@@ -18,7 +18,8 @@ BEGIN
 	RAISE WARNING 'no error';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RAISE WARNING USING MESSAGE = SQLSTATE || ' ' || regexp_replace(SQLERRM, 'step \d+', 'step N'), DETAIL = detail, HINT = hint;
+	RAISE WARNING USING MESSAGE = SQLSTATE || ' ' || regexp_replace(SQLERRM, 'step \d+', 'step N'), DETAIL = detail,
+		HINT = regexp_replace(hint, '\((\d+)\)', '(N)');
 END $$;
 
 -- the last step like that
@@ -139,8 +140,9 @@ CALL zdm_wait('control_rename');
 SELECT phase, state, sql, undo_sql FROM zdm.step WHERE deferred AND window_id = (SELECT max(id) FROM zdm.window) ORDER BY id;
 SELECT to_regclass('bill') AS bill, to_regclass('invoice') AS invoice;
 SELECT * FROM unpaid;
--- the name is free
+-- the name is free; there is no other way back
 ALTER TABLE invoice RENAME TO bill;
+CALL try('ALTER TABLE bill RENAME TO invoice');
 SELECT zdm_pause('control_rename');
 SELECT zdm_end_window();
 SELECT zdm_cancel(max(id)) FROM zdm.step WHERE sql LIKE '%RENAME TO bill';

@@ -660,7 +660,8 @@ check_new_name(Node *stmt)
 						qualified_name(table)),
 				 errdetail("Old clients use it under that name, new ones as view %s.",
 						   qualified_name(viewid)),
-				 errhint("SELECT zdm_abort_window(); takes the view away, and the table keeps its name.")));
+				 errhint("SELECT zdm_cancel(" INT64_FORMAT "); takes the view away, and the table keeps its name.",
+						 alias_step(viewid))));
 	if (newname != NULL ? get_rel_namespace(viewid) != get_rel_namespace(table) :
 		strcmp(rv->relname, get_rel_name(table)) != 0)
 		ereport(ERROR,

@@ -103,30 +103,32 @@ is_pending(int64 step_id)
 	return result;
 }
 
-/* Will a deferred step give a relation that name? */
-static bool
-is_claimed(const char *nspname, const char *relname)
+/* The deferred step that will give a relation that name, or 0. */
+static int64
+claiming_step(const char *nspname, const char *relname)
 {
 	Relation	rel = table_open(ledger_relid("claim"), AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	bool		found = false;
+	int64		found = 0;
 
 	ScanKeyInit(&key, Anum_claim_name, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(relname));
 	key.sk_collation = DEFAULT_COLLATION_OID;
 	scan = systable_beginscan(rel, ledger_relid("claim_name"), true, NULL, 1, &key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (found == 0 && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
+		int64		step_id = DatumGetInt64(heap_getattr(tuple, Anum_claim_step_id,
+														 RelationGetDescr(rel), &isnull));
 
 		CHECK_FOR_INTERRUPTS();
-		found = column_is(tuple, rel, Anum_claim_action, "make") &&
+		if (column_is(tuple, rel, Anum_claim_action, "make") &&
 			column_is(tuple, rel, Anum_claim_kind, "relation") &&
 			column_is(tuple, rel, Anum_claim_schema_name, nspname) &&
-			is_pending(DatumGetInt64(heap_getattr(tuple, Anum_claim_step_id,
-												  RelationGetDescr(rel), &isnull)));
+			is_pending(step_id))
+			found = step_id;
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -168,15 +170,19 @@ selected_relation(Oid viewid)
 	return several ? InvalidOid : result;
 }
 
-Oid
-alias_table(Oid relid)
+int64
+alias_step(Oid relid)
 {
 	char	   *relname = get_rel_name(relid);
 	char	   *nspname = relname ? get_namespace_name(get_rel_namespace(relid)) : NULL;
 
-	if (nspname == NULL || !is_claimed(nspname, relname))
-		return InvalidOid;
-	return selected_relation(relid);
+	return nspname ? claiming_step(nspname, relname) : 0;
+}
+
+Oid
+alias_table(Oid relid)
+{
+	return alias_step(relid) != 0 ? selected_relation(relid) : InvalidOid;
 }
 
 /* The view whose rule that is, or InvalidOid. */

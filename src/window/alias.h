@@ -23,6 +23,9 @@
  */
 extern Oid	alias_table(Oid relid);
 
+/* The deferred step that will give a relation the name of that view, or 0 */
+extern int64 alias_step(Oid relid);
+
 /* OIDs of the views that stand for the relation, oldest first */
 extern List *alias_views(Oid relid);
 
