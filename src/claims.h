@@ -140,6 +140,14 @@ extern void claims_meet_alter_table(ZdmConflict *conflict, const AlterTableStmt 
 extern void claims_meet_rename(ZdmConflict *conflict, const RenameStmt *stmt);
 extern void claims_meet_alter_index(ZdmConflict *conflict, const AlterTableStmt *stmt);
 
+/* claims_back.c */
+extern void claims_meet_index_mark(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd);
+extern void claims_meet_relation_owner(ZdmConflict *conflict, Oid relid,
+									   const AlterTableCmd *cmd);
+extern void claims_meet_owner(ZdmConflict *conflict, const AlterOwnerStmt *stmt);
+extern bool claims_meet_membership(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd);
+extern void claims_meet_attached(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd);
+
 /* claims_columns.c */
 extern Oid	claims_target_relid(const ZdmPending *pending, const RangeVar *rv);
 extern bool claims_names_column(const AlterTableCmd *cmd);

@@ -614,6 +614,7 @@ meet_command(const Alter *alter, AlterTableCmd *cmd)
 							"column \"%s\" of relation \"%s\" does not exist");
 	if (cmd->subtype == AT_SetNotNull || cmd->subtype == AT_AddConstraint)
 		claims_keep_defaults(alter->conflict, alter->relid, cmd);
+	claims_meet_attached(alter->conflict, alter->relid, cmd);
 	switch (cmd->subtype)
 	{
 		case AT_AddColumn:
@@ -647,9 +648,22 @@ meet_command(const Alter *alter, AlterTableCmd *cmd)
 		case AT_AlterConstraint:
 			return meet_use(alter, cmd, "constraint", compat_alter_constraint(cmd->def).conname,
 							queued_constraint(alter, compat_alter_constraint(cmd->def).conname));
+		case AT_ChangeOwner:
+			claims_meet_relation_owner(alter->conflict, alter->relid, cmd);
+			return true;
+		case AT_AttachPartition:
+		case AT_DetachPartition:
+		case AT_AddInherit:
+		case AT_DropInherit:
+			return claims_meet_membership(alter->conflict, alter->relid, cmd);
+		case AT_DropCluster:
+			claims_meet_index_mark(alter->conflict, alter->relid, cmd);
+			return true;
 		case AT_ClusterOn:
+			claims_meet_index_mark(alter->conflict, alter->relid, cmd);
 			return meet_use(alter, cmd, "relation", cmd->name, queued_index(alter, cmd->name));
 		case AT_ReplicaIdentity:
+			claims_meet_index_mark(alter->conflict, alter->relid, cmd);
 			if (((ReplicaIdentityStmt *) cmd->def)->name == NULL)
 				return true;
 			return meet_use(alter, cmd, "relation", ((ReplicaIdentityStmt *) cmd->def)->name,

@@ -60,11 +60,12 @@ meet_new_name(ZdmConflict *conflict, Oid relid, const char *newname)
 }
 
 static void
-rename_column(const ZdmConflict *conflict, Oid relid, const RenameStmt *stmt)
+rename_column(ZdmConflict *conflict, Oid relid, const RenameStmt *stmt)
 {
 	const ZdmPending *pending;
 	bool		is_made;
 
+	claims_meet_attached(conflict, relid, NULL);
 	claims_meet_columns(conflict, relid, list_make1(makeString(stmt->subname)),
 						"column \"%s\" does not exist");
 	pending = claims_step_on_column(conflict, relid, stmt->subname);
@@ -88,6 +89,7 @@ rename_constraint(ZdmConflict *conflict, Oid relid, const RenameStmt *stmt)
 	ListCell   *lc;
 	ListCell   *lc2;
 
+	claims_meet_attached(conflict, relid, NULL);
 	foreach(lc, conflict->pending)
 	{
 		foreach(lc2, ((ZdmPending *) lfirst(lc))->claims)

@@ -100,6 +100,18 @@ lacks_referenced_table(const ZdmPending *pending)
 	return false;
 }
 
+/* Does the step attach a partition that is gone? */
+static bool
+lacks_partition(const ZdmPending *pending)
+{
+	const Node *stmt = linitial_node(RawStmt, pending->stmts)->stmt;
+	const AlterTableCmd *cmd = IsA(stmt, AlterTableStmt) ?
+		linitial(((const AlterTableStmt *) stmt)->cmds) : NULL;
+
+	return cmd != NULL && cmd->subtype == AT_AttachPartition &&
+		!OidIsValid(claims_target_relid(pending, castNode(PartitionCmd, cmd->def)->name));
+}
+
 /* RESTRICT, which is the default of all statements that drop something */
 static bool
 is_cascade(const Node *stmt)
@@ -122,7 +134,7 @@ static void
 settle_step(const ZdmConflict *conflict, const ZdmPending *pending, bool cascade)
 {
 	const ZdmPlanTarget *target = pending->targets ? linitial(pending->targets) : NULL;
-	bool		is_void = has_nothing_to_drop(pending);
+	bool		is_void = has_nothing_to_drop(pending) || lacks_partition(pending);
 
 	if (!is_void && target != NULL && !OidIsValid(target->relid))
 		is_void = true;

@@ -305,6 +305,7 @@ extern ZdmRel *ddl_object_rel(ZdmDdl *ddl, Node *object, bool missing_ok);
 extern Oid	ddl_rel_part_oid(ZdmRel *rel, ObjectType type, const char *name);
 extern Oid	ddl_object_namespace(const ObjectAddress *address);
 extern bool ddl_object_is_exempt(const ObjectAddress *address);
+extern Oid	ddl_object_owner(const ObjectAddress *address); /* InvalidOid: none */
 extern char *ddl_object_describe(const ObjectAddress *address);
 extern ZdmHazard *ddl_object_hazard(ZdmDdl *ddl, ZdmRuleId rule,
 									const ObjectAddress *address, Node *node,

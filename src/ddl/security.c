@@ -436,9 +436,8 @@ ddl_policy(ZdmDdl *ddl, Node *node)
 		hazard->cap = ZDM_SEVERITY_WARN;	/* rows come, none go */
 }
 
-/* The owner of an object, InvalidOid if it has none. */
-static Oid
-object_owner(const ObjectAddress *address)
+Oid
+ddl_object_owner(const ObjectAddress *address)
 {
 	AttrNumber	attnum;
 	Relation	catalog;
@@ -484,7 +483,7 @@ ddl_owner(ZdmDdl *ddl, Node *node)
 		if (OidIsValid(relid))
 			ddl_lock(ddl, ddl_rel_by_oid(ddl, relid), AccessExclusiveLock);
 	}
-	if (object_owner(&address) == newowner)
+	if (ddl_object_owner(&address) == newowner)
 		return;
 
 	hazard = ddl_object_hazard(ddl, ZDM_RULE_SECURITY_CHANGE, &address, node,

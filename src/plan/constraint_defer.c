@@ -18,6 +18,7 @@
 #include "catalog/pg_constraint.h"
 #include "commands/defrem.h"
 #include "lib/stringinfo.h"
+#include "parser/parser.h"
 #include "plan/advice.h"
 #include "plan/drop_defer.h"
 #include "utils/builtins.h"
@@ -288,6 +289,27 @@ detach(ZdmDeferral *deferral, const ZdmHazard *hazard)
 	zdm_defer_claim(part, "change", "relation", other->nspname, other->relid, other->relname);
 	part->note = psprintf("Clients of both versions find the rows of %s in its parent until then.",
 						  ddl_rel_describe(other));
+	return true;
+}
+
+/* The partition is named with its schema, and has to be that one by then. */
+bool
+zdm_defer_attach(ZdmDeferral *deferral, const AlterTableCmd *cmd, const char *action)
+{
+	ZdmDdl		scratch = *deferral->ddl;
+	ZdmRel	   *partition = ddl_rel(&scratch, castNode(PartitionCmd, cmd->def)->name, true);
+	char	   *sql = psprintf("%s %s", zdm_plan_alter(deferral->plan), action);
+	const AlterTableStmt *stmt = castNode(AlterTableStmt,
+										  linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt);
+	const RangeVar *rv = castNode(PartitionCmd, linitial_node(AlterTableCmd, stmt->cmds)->def)->name;
+
+	if (partition == NULL)
+		return false;
+	zdm_plan_target(deferral->plan, partition);
+	if (rv->schemaname == NULL)
+		sql = psprintf("%.*s%s.%s", rv->location, sql, quote_identifier(partition->nspname),
+					   sql + rv->location);
+	(void) zdm_defer_part(deferral, ZDM_PHASE_MIGRATE, "%s", sql);
 	return true;
 }
 

@@ -283,6 +283,8 @@ defer_by_default(ZdmDeferral *deferral, AlterTableCmd *cmd, ZdmVerdict verdict)
 			return zdm_plan_add_column(plan, cmd, true);
 		case AT_AddConstraint:
 			return add_constraint(deferral, cmd, action);
+		case AT_AttachPartition:
+			return zdm_defer_attach(deferral, cmd, action);
 		default:
 			zdm_plan_final(plan, "%s", action);
 			return true;
@@ -581,7 +583,7 @@ add_verify(const ZdmDeferral *deferral, ZdmPart *part)
 		part->verify_sql = types;
 }
 
-/* ATTACH PARTITION names the partition as the statement does. */
+/* Of the undo of ATTACH PARTITION the catalogs tell more than its text. */
 static bool
 attaches(const Node *stmt)
 {

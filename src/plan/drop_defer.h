@@ -23,6 +23,10 @@ extern bool zdm_defer_drop_column(ZdmDeferral *deferral, const AlterTableCmd *cm
 extern void zdm_defer_note_going(ZdmDeferral *deferral);
 extern bool zdm_defer_awaits_drop(const ZdmDeferral *deferral, const Constraint *con);
 
+/* constraint_defer.c: ATTACH PARTITION, after commit */
+extern bool zdm_defer_attach(ZdmDeferral *deferral, const AlterTableCmd *cmd,
+							 const char *action);
+
 /* constraint_defer.c: DROP INDEX */
 extern bool zdm_defer_drop_index(ZdmDeferral *deferral, ZdmPhase phase);
 
