@@ -131,6 +131,25 @@ CALL zdm_wait('defer_constraints');
 SELECT c FROM before EXCEPT ALL SELECT c FROM catalog() c;
 SELECT c FROM catalog() c WHERE c !~ '^before' EXCEPT ALL SELECT c FROM before;
 
+-- NOT VALID and without a name; what is meant is what the name means now
+CREATE TABLE target AS SELECT DISTINCT a AS id FROM t WHERE a IS NOT NULL;
+ALTER TABLE target ADD PRIMARY KEY (id);
+CREATE SCHEMA defer_constraints_2;
+SELECT zdm_begin_window('defer_constraints', 'defer') IS NOT NULL AS open;
+BEGIN;
+ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES target (id) ON DELETE CASCADE NOT VALID;
+ALTER TABLE t ADD CHECK (a > 0) NOT VALID;
+CREATE TABLE defer_constraints_2.target (id int PRIMARY KEY);
+SET LOCAL search_path = defer_constraints_2, defer_constraints, public;
+ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES target NOT VALID, VALIDATE CONSTRAINT t_a_fkey;
+COMMIT;
+SELECT steps();
+SELECT zdm_end_window('defer_constraints') > 0 AS ended;
+CALL zdm_run('defer_constraints');
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype IN ('f', 'c') ORDER BY 1;
+ALTER TABLE t DROP CONSTRAINT t_a_fkey, DROP CONSTRAINT t_a_fkey1, DROP CONSTRAINT t_a_check1;
+DROP SCHEMA defer_constraints_2 CASCADE;
+
 -- the server's errors come at once
 SELECT zdm_begin_window('defer_constraints', 'defer') IS NOT NULL AS open;
 ALTER TABLE t ADD CHECK (nowhere > 0);

@@ -256,12 +256,20 @@ add_constraint(ZdmDeferral *deferral, const AlterTableCmd *cmd, const char *acti
 		case CONSTR_FOREIGN:
 			if (!con->skip_validation)
 				return zdm_plan_add_constraint(deferral->plan, unconstify(AlterTableCmd *, cmd));
+			if (con->contype == CONSTR_FOREIGN)
+				return zdm_plan_unchecked_foreign_key(deferral->plan, con);
 			break;
 		default:
 			break;
 	}
 	if (con->conname == NULL && con->indexname == NULL)
-		return false;
+	{
+		const char *name = zdm_plan_name_constraint(deferral->plan, deferral->plan->rel, con);
+
+		if (name == NULL)
+			return false;
+		action = psprintf("ADD CONSTRAINT %s %s", quote_identifier(name), zdm_sql_skip(action, 1));
+	}
 	zdm_plan_final(deferral->plan, "%s", action);
 	return true;
 }

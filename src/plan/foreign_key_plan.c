@@ -133,6 +133,23 @@ zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con)
 	return true;
 }
 
+/* ADD FOREIGN KEY ... NOT VALID, or NOT ENFORCED, as one step */
+bool
+zdm_plan_unchecked_foreign_key(ZdmPlan *plan, const Constraint *con)
+{
+	ZdmDdl		scratch = *plan->ddl;
+	ZdmRel	   *target = ddl_fk_target(&scratch, plan->rel, con);
+	const char *name = zdm_plan_name_constraint(plan, plan->rel, con);
+
+	if (target == NULL || compat_is_temporal_key(con))
+		return false;
+	zdm_plan_target(plan, target);
+	return zdm_plan_plain_constraint(plan, ZDM_PASS_FOREIGN_KEY, name,
+									 psprintf("%s %s", foreign_key_text(con, target),
+											  compat_constraint_node_is_enforced(con) ?
+											  "NOT VALID" : "NOT ENFORCED"));
+}
+
 /* ADD FOREIGN KEY */
 bool
 zdm_plan_add_foreign_key(ZdmPlan *plan, const ZdmHazard *hazard)

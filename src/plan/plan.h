@@ -173,6 +173,7 @@ extern bool zdm_plan_not_null(ZdmPlan *plan, const char *column);
 extern bool zdm_plan_check(ZdmPlan *plan, const Constraint *con, const char *expression);
 extern bool zdm_plan_key(ZdmPlan *plan, const Constraint *con);
 extern bool zdm_plan_foreign_key(ZdmPlan *plan, const Constraint *con);
+extern bool zdm_plan_unchecked_foreign_key(ZdmPlan *plan, const Constraint *con);
 
 /* step.c: what follows from the SQL; raises an error if it does not parse */
 extern ZdmStep *zdm_step_make(const char *sql);
