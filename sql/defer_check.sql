@@ -30,7 +30,7 @@ ALTER TABLE stays DROP CONSTRAINT once;
 COMMIT;
 SET client_min_messages = notice;
 SELECT phase, sql FROM zdm_steps WHERE window_name = 'check' AND state = 'queued' ORDER BY id;
-CREATE TABLE before AS SELECT (SELECT array_agg(s ORDER BY id) FROM zdm.step s) AS steps, (SELECT array_agg(c ORDER BY c) FROM zdm.claim c) AS claims,
+CREATE TEMPORARY TABLE before AS SELECT (SELECT array_agg(s ORDER BY id) FROM zdm.step s) AS steps, (SELECT array_agg(c ORDER BY c) FROM zdm.claim c) AS claims,
 	(SELECT array_agg(h ORDER BY id) FROM zdm.statement h) AS statements;
 
 -- refused: what has the name is dropped at the end only
