@@ -84,6 +84,35 @@ SELECT p.sql FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id WHERE w.nam
 SELECT zdm_end_window('defer_rights');
 CALL zdm_run('defer_rights');
 CALL zdm_wait('defer_rights');
+
+-- ALL ... IN SCHEMA is what is there when it is sent, wherever it is by then
+CREATE SCHEMA "Defer rights";
+SET search_path = "Defer rights", public;
+CREATE TABLE stays (a int);
+CREATE TABLE "goes Away" (a int);
+CREATE TABLE moves (a int);
+CREATE FUNCTION f(a int, b text DEFAULT '') RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE PROCEDURE p() LANGUAGE sql AS '';
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA "Defer rights" TO regress_rights_app, CURRENT_USER WITH GRANT OPTION;
+SELECT zdm_begin_window('defer_rights', 'defer') IS NOT NULL AS open;
+BEGIN;
+REVOKE GRANT OPTION FOR INSERT ON ALL TABLES IN SCHEMA "Defer rights" FROM regress_rights_app CASCADE;
+REVOKE SELECT ON ALL TABLES IN SCHEMA "Defer rights" FROM regress_rights_app CASCADE;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "Defer rights" FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA "Defer rights" FROM PUBLIC;
+CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';
+DROP TABLE "goes Away";
+ALTER TABLE moves SET SCHEMA defer_rights;
+COMMIT;
+SELECT p.sql FROM zdm.step p JOIN zdm.window w ON w.id = p.window_id WHERE w.name = 'defer_rights' AND w.state = 'open' AND p.sql ~ 'REVOKE' ORDER BY p.id;
+SELECT zdm_end_window('defer_rights') > 0 AS ended;
+CALL zdm_run('defer_rights');
+CALL zdm_wait('defer_rights');
+SELECT n.nspname, c.relname, string_agg(privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, ' ' ORDER BY 1)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace, aclexplode(relacl)
+ WHERE grantee = 'regress_rights_app'::regrole AND relname IN ('stays', 'moves') GROUP BY 1, 2 ORDER BY 2;
+SELECT proname, has_function_privilege('regress_rights_app', oid, 'EXECUTE') FROM pg_proc WHERE pronamespace = '"Defer rights"'::regnamespace ORDER BY 1;
+DROP SCHEMA "Defer rights" CASCADE;
 DROP SCHEMA defer_rights CASCADE;
 DROP ROLE regress_rights_app;
 DROP ROLE regress_rights_group;

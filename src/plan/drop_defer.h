@@ -33,6 +33,10 @@ extern bool zdm_defer_drop_index(ZdmDeferral *deferral, ZdmPhase phase);
 /* drop_defer.c: DROP of whatever kind of object */
 extern bool zdm_defer_drop(ZdmDeferral *deferral, const DropStmt *stmt);
 
+/* revoke_defer.c: REVOKE ... ON ALL ... IN SCHEMA; what to say to people of it */
+extern void zdm_defer_revoke_in_schema(ZdmDeferral *deferral, const GrantStmt *stmt,
+									   const char *note);
+
 /* What goes with the objects (ObjectAddress) by CASCADE; nothing without that */
 extern List *zdm_defer_dependents(const ZdmDeferral *deferral, List *objects, bool cascade);
 

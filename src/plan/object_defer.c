@@ -42,6 +42,7 @@ drop_object(ZdmDeferral *deferral, const ZdmHazard *hazard)
 static bool
 change_security(ZdmDeferral *deferral, const ZdmHazard *hazard)
 {
+	const char *note = "Clients of the old version keep what they may see and do until then.";
 	ZdmPart    *part;
 
 	if (IsA(deferral->ddl->stmt, DropStmt) || IsA(deferral->ddl->stmt, DropOwnedStmt) ||
@@ -49,12 +50,19 @@ change_security(ZdmDeferral *deferral, const ZdmHazard *hazard)
 		return drop_object(deferral, hazard);
 	if (IsA(deferral->ddl->stmt, ReassignOwnedStmt))
 		return false;
+	if (IsA(deferral->ddl->stmt, GrantStmt) &&
+		((const GrantStmt *) deferral->ddl->stmt)->targtype == ACL_TARGET_ALL_IN_SCHEMA)
+	{
+		zdm_defer_revoke_in_schema(deferral, (const GrantStmt *) deferral->ddl->stmt,
+								   note);
+		return true;
+	}
 	if (deferral->plan->rel != NULL && IsA(hazard->node, AlterTableCmd))
 		part = zdm_defer_action(deferral, ZDM_PHASE_CONTRACT, "%s",
 								zdm_sql_action(deferral->ddl, hazard->node));
 	else
 		part = zdm_defer_statement(deferral, ZDM_PHASE_CONTRACT);
-	part->note = "Clients of the old version keep what they may see and do until then.";
+	part->note = note;
 	return true;
 }
 

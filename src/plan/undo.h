@@ -65,6 +65,9 @@ extern void zdm_undo_grant(const ZdmPolicy *policy, const ZdmDdl *ddl, const Gra
 						   ZdmUndo *undo);
 extern void zdm_undo_grant_role(const ZdmDdl *ddl, const GrantRoleStmt *stmt, ZdmUndo *undo);
 
+/* undo_grant.c: the objects (ObjectAddress) that ALL ... IN SCHEMA stands for */
+extern List *zdm_all_in_schema(ObjectType type, Oid nspoid);
+
 /* undo_grant.c: SELECT, INSERT, ... */
 extern const char *zdm_right_name(AclMode right);
 

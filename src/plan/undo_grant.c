@@ -340,9 +340,8 @@ is_among_all(ObjectType type, const HeapTuple tuple, Oid *oid)
 	return type == OBJECT_ROUTINE || (type == OBJECT_PROCEDURE) == (kind == PROKIND_PROCEDURE);
 }
 
-/* The objects (ObjectAddress) that ALL ... IN SCHEMA stands for */
-static List *
-all_in_schema(ObjectType type, Oid nspoid)
+List *
+zdm_all_in_schema(ObjectType type, Oid nspoid)
 {
 	bool		relations = type == OBJECT_TABLE || type == OBJECT_SEQUENCE;
 	Oid			catalog = relations ? RelationRelationId : ProcedureRelationId;
@@ -386,7 +385,7 @@ undo_on_listed(Grant *grant, ZdmDdl *ddl, Node *node)
 		return true;
 	if (stmt->targtype != ACL_TARGET_ALL_IN_SCHEMA)
 		return undo_on_object(grant, &object);
-	foreach(lc, all_in_schema(stmt->objtype, object.objectId))
+	foreach(lc, zdm_all_in_schema(stmt->objtype, object.objectId))
 	{
 		ObjectAddress *one = lfirst(lc);
 
