@@ -37,6 +37,7 @@ CREATE TABLESPACE regress_abort_space LOCATION '';
 CREATE FUNCTION acl(items aclitem[], kind "char", owner oid) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(concat_ws(' ', g.grantee::regrole, g.privilege_type, g.is_grantable), ',' ORDER BY g.grantee::regrole::text, g.privilege_type)
 	FROM aclexplode(coalesce(items, acldefault(kind, owner))) AS g $$;
+SET check_function_bodies = off;
 CREATE FUNCTION catalog() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', 'relation', c.oid::regclass, relkind, relowner::regrole, t.spcname, reloptions, relispartition, pg_get_expr(relpartbound, c.oid),
 		acl(relacl, CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner), obj_description(c.oid, 'pg_class'),
@@ -54,11 +55,16 @@ CREATE FUNCTION catalog() RETURNS SETOF text LANGUAGE sql AS $$
 		condeferrable, conislocal, coninhcount, obj_description(oid, 'pg_constraint'))
 	FROM pg_constraint WHERE connamespace = 'abort_undo'::regnamespace
 	UNION ALL
-	SELECT concat_ws(' ', 'function', oid::regprocedure, acl(proacl, 'f', proowner)) FROM pg_proc WHERE pronamespace = 'abort_undo'::regnamespace
+	SELECT concat_ws(' ', 'function', oid::regprocedure, provolatile, proisstrict, proconfig, acl(proacl, 'f', proowner)) FROM pg_proc WHERE pronamespace = 'abort_undo'::regnamespace
+	UNION ALL
+	SELECT concat_ws(' ', 'trigger', tgname, tgenabled) FROM pg_trigger WHERE tgrelid = 't'::regclass AND NOT tgisinternal
+	UNION ALL
+	SELECT concat_ws(' ', 'policy', polname) FROM pg_policy WHERE polrelid = 't'::regclass
 	UNION ALL
 	SELECT concat_ws(' ', 'schema', nspname, acl(nspacl, 'n', nspowner)) FROM pg_namespace WHERE nspname = 'abort_undo'
 	UNION ALL
 	SELECT concat_ws(' ', 'member', roleid::regrole, member::regrole) FROM pg_auth_members WHERE member = 'regress_abort_app'::regrole $$;
+RESET check_function_bodies;
 CREATE TABLE before (c text);
 CREATE FUNCTION differences() RETURNS SETOF text LANGUAGE sql AS $$
 	(SELECT 'lost: ' || b.c FROM before b EXCEPT ALL SELECT 'lost: ' || c FROM catalog() c)
@@ -117,6 +123,15 @@ CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
 REVOKE ALL ON FUNCTION f(int) FROM PUBLIC;
 GRANT SELECT ON t TO regress_abort_app;
 GRANT INSERT (id), UPDATE (id) ON t TO regress_abort_app;
+CREATE STATISTICS t_stat ON a, n FROM t;
+CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER fires BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION fire();
+CREATE POLICY mine ON t;
+CREATE TABLE logs (id int, note text) PARTITION BY RANGE (id);
+CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (1) TO (10);
+CREATE INDEX logs_1_note ON logs_1 (note);
+CREATE TABLE logs_2 (id int, note text);
+CREATE INDEX logs_2_note ON logs_2 (note);
 INSERT INTO before SELECT catalog();
 SELECT * FROM differences();
 
@@ -182,6 +197,8 @@ SELECT * FROM differences();
 -- views that have got more columns
 SELECT zdm_begin_window('views', 'defer') IS NOT NULL AS opened;
 ALTER TABLE t ADD COLUMN fresh int;
+CREATE VIEW v_between AS SELECT a FROM v;
+CREATE VIEW v_above AS SELECT a FROM v_between;
 CREATE OR REPLACE VIEW v AS SELECT id, a, fresh FROM t;
 BEGIN;
 DROP VIEW v_again;
@@ -219,6 +236,38 @@ SELECT zdm_abort_window('rights') > 0 AS undone;
 CALL zdm_wait('rights');
 SELECT * FROM differences();
 
+-- names that no client uses, and settings
+SELECT zdm_begin_window('renamed', 'defer') IS NOT NULL AS opened;
+ALTER INDEX t_short RENAME TO t_long;
+ALTER TRIGGER fires ON t RENAME TO "Fires";
+ALTER POLICY mine ON t RENAME TO ours;
+ALTER FUNCTION f(int) IMMUTABLE STRICT SET work_mem = '1MB';
+ALTER INDEX t_long SET (fillfactor = 60);
+ALTER MATERIALIZED VIEW m SET (fillfactor = 60);
+CREATE TABLE fresh (id int);
+CREATE INDEX fresh_id ON fresh (id);
+ALTER INDEX fresh_id RENAME TO fresh_key;
+ALTER TABLE alone ALTER id SET NOT NULL;
+SELECT count(*) > 5 AS much FROM differences();
+SELECT zdm_abort_window('renamed') > 0 AS undone;
+CALL zdm_wait('renamed');
+SELECT * FROM differences();
+
+-- an older index that has become one of a new partitioned index
+SELECT zdm_begin_window('index', 'defer') IS NOT NULL AS opened;
+CREATE INDEX logs_note ON logs (note);
+ALTER TABLE logs ATTACH PARTITION logs_2 FOR VALUES FROM (10) TO (20);
+CALL zdm_wait('index');
+CALL try('SELECT zdm_abort_window()');
+\set VERBOSITY terse
+SELECT zdm_abort_window('index', force => true) > 0 AS undone;
+\set VERBOSITY default
+CALL zdm_wait('index');
+SELECT regexp_replace(d, '^(\S+ \S+ \S+) .*', '\1') FROM differences() d ORDER BY 1;
+DROP TABLE logs, logs_2;
+DELETE FROM before;
+INSERT INTO before SELECT catalog();
+
 -- what does not come back is named, unless it is of what goes
 SELECT zdm_begin_window('named', 'defer') IS NOT NULL AS opened;
 CREATE TABLE fresh (id serial);
@@ -230,12 +279,16 @@ DROP FUNCTION g();
 ALTER SEQUENCE s INCREMENT 2;
 ALTER TABLE t CLUSTER ON t_short;
 ALTER TABLE t VALIDATE CONSTRAINT positive;
-ALTER FUNCTION f(int) IMMUTABLE;
+ALTER STATISTICS t_stat SET STATISTICS 100;
+ALTER STATISTICS t_stat RENAME TO t_other;
+ALTER DOMAIN d SET DEFAULT 7;
+CLUSTER t USING t_short;
 REINDEX (TABLESPACE regress_abort_space) TABLE t;
 CALL zdm_wait('named');
 CALL try('SELECT zdm_abort_window()');
 ALTER SEQUENCE s INCREMENT 1;
 ALTER TABLE t SET WITHOUT CLUSTER;
+ALTER STATISTICS t_other RENAME TO t_stat;
 \set VERBOSITY terse
 SELECT zdm_abort_window('named', force => true) > 0 AS undone;
 \set VERBOSITY default

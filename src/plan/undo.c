@@ -65,29 +65,52 @@ zdm_undo_expression(const ZdmRel *rel, Node *expr)
 	return result;
 }
 
-/* CREATE OR REPLACE FUNCTION, of one that is there */
-static char *
-undo_replace_function(const ZdmDdl *ddl, const CreateFunctionStmt *stmt)
+/* The function, procedure or aggregate of that name and parameters, if it is there */
+static bool
+find_routine(const ZdmDdl *ddl, ObjectType type, List *name, List *parameters,
+			 ObjectAddress *address)
 {
 	ZdmDdl		scratch = *ddl;
 	ObjectWithArgs *function = makeNode(ObjectWithArgs);
-	ObjectAddress address;
 	ListCell   *lc;
 
-	if (!stmt->replace)
-		return NULL;
-	function->objname = stmt->funcname;
-	foreach(lc, stmt->parameters)
+	function->objname = name;
+	foreach(lc, parameters)
 	{
 		const FunctionParameter *parameter = lfirst_node(FunctionParameter, lc);
 
 		if (parameter->mode != FUNC_PARAM_OUT && parameter->mode != FUNC_PARAM_TABLE)
 			function->objargs = lappend(function->objargs, parameter->argType);
 	}
-	if (!ddl_object(&scratch, stmt->is_procedure ? OBJECT_PROCEDURE : OBJECT_FUNCTION,
-					(Node *) function, true, &address) || ddl_object_is_exempt(&address))
+	return ddl_object(&scratch, type, (Node *) function, true, address) &&
+		!ddl_object_is_exempt(address);
+}
+
+/* CREATE OR REPLACE FUNCTION, of one that is there */
+static char *
+undo_replace_function(const ZdmDdl *ddl, const CreateFunctionStmt *stmt)
+{
+	ObjectAddress address;
+
+	if (!stmt->replace ||
+		!find_routine(ddl, stmt->is_procedure ? OBJECT_PROCEDURE : OBJECT_FUNCTION,
+					  stmt->funcname, stmt->parameters, &address))
 		return NULL;
 	return zdm_sql_trim(zdm_undo_definition(F_PG_GET_FUNCTIONDEF, address.objectId));
+}
+
+/* ALTER FUNCTION: its definition has all that this changes */
+static void
+undo_alter_function(const ZdmPolicy *policy, const ZdmDdl *ddl, const AlterFunctionStmt *stmt,
+					ZdmUndo *undo)
+{
+	ZdmDdl		scratch = *ddl;
+	ObjectAddress address;
+
+	if (!ddl_object(&scratch, stmt->objtype, (Node *) stmt->func, true, &address) ||
+		ddl_object_is_exempt(&address) || zdm_undo_goes_itself(policy, &address))
+		return;
+	undo->sql = zdm_sql_trim(zdm_undo_definition(F_PG_GET_FUNCTIONDEF, address.objectId));
 }
 
 /* CREATE OR REPLACE TRIGGER, RULE, of one that the relation has */
@@ -260,32 +283,118 @@ undo_alter_domain(const ZdmPolicy *policy, const ZdmDdl *ddl, const AlterDomainS
 		undo->loss = "there is nothing that takes it back";
 }
 
-/* Is the sequence, or the function, one that was there before? */
+/* The object that a statement alters, where zdm knows of nothing that takes that back */
 static bool
-is_older(const ZdmPolicy *policy, const ZdmDdl *ddl)
+find_altered(const ZdmDdl *ddl, ObjectAddress *object)
 {
 	ZdmDdl		scratch = *ddl;
-	ObjectAddress object;
 	ZdmRel	   *rel;
+	Node	   *stmt = ddl->stmt;
+	const DefineStmt *define;
 
-	if (IsA(ddl->stmt, AlterSeqStmt))
+	switch (nodeTag(stmt))
 	{
-		rel = ddl_rel(&scratch, ((AlterSeqStmt *) ddl->stmt)->sequence, true);
+		case T_AlterSeqStmt:
+		case T_ClusterStmt:
+			rel = ddl_rel(&scratch, IsA(stmt, ClusterStmt) ? ((ClusterStmt *) stmt)->relation :
+						  ((AlterSeqStmt *) stmt)->sequence, true);
+			if (rel == NULL || rel->is_exempt)
+				return false;
+			ObjectAddressSet(*object, RelationRelationId, rel->relid);
+			return true;
+		case T_AlterStatsStmt:
+			return ddl_object(&scratch, OBJECT_STATISTIC_EXT,
+							  (Node *) ((AlterStatsStmt *) stmt)->defnames, true, object);
+		case T_AlterPublicationStmt:
+			return ddl_object(&scratch, OBJECT_PUBLICATION,
+							  (Node *) makeString(((AlterPublicationStmt *) stmt)->pubname), true, object);
+		case T_AlterForeignServerStmt:
+			return ddl_object(&scratch, OBJECT_FOREIGN_SERVER,
+							  (Node *) makeString(((AlterForeignServerStmt *) stmt)->servername), true, object);
+		case T_AlterFdwStmt:
+			return ddl_object(&scratch, OBJECT_FDW,
+							  (Node *) makeString(((AlterFdwStmt *) stmt)->fdwname), true, object);
+		case T_AlterTSConfigurationStmt:
+			return ddl_object(&scratch, OBJECT_TSCONFIGURATION,
+							  (Node *) ((AlterTSConfigurationStmt *) stmt)->cfgname, true, object);
+		case T_AlterTSDictionaryStmt:
+			return ddl_object(&scratch, OBJECT_TSDICTIONARY,
+							  (Node *) ((AlterTSDictionaryStmt *) stmt)->dictname, true, object);
+		case T_AlterExtensionStmt:
+			return ddl_object(&scratch, OBJECT_EXTENSION,
+							  (Node *) makeString(((AlterExtensionStmt *) stmt)->extname), true, object);
+		case T_AlterTypeStmt:
+			return ddl_object(&scratch, OBJECT_TYPE,
+							  (Node *) makeTypeNameFromNameList(((AlterTypeStmt *) stmt)->typeName),
+							  true, object);
+		case T_DefineStmt:
+			define = (DefineStmt *) stmt;
+			return define->replace && define->kind == OBJECT_AGGREGATE && !define->oldstyle &&
+				find_routine(ddl, OBJECT_AGGREGATE, define->defnames, linitial(define->args), object);
+		default:
+			return false;
+	}
+}
+
+/* Is the object of a statement that nothing takes back one that was there before? */
+static bool
+alters_older(const ZdmPolicy *policy, const ZdmDdl *ddl)
+{
+	ObjectAddress object;
+
+	return find_altered(ddl, &object) && !ddl_object_is_exempt(&object) &&
+		!zdm_undo_goes_itself(policy, &object);
+}
+
+/* "ALTER INDEX s.new RENAME TO old", and the like; NULL for other kinds */
+static char *
+rename_back(const RenameStmt *stmt, const ZdmRel *rel)
+{
+	const char *after = quote_identifier(stmt->newname);
+
+	switch (stmt->renameType)
+	{
+		case OBJECT_INDEX:
+			return psprintf("ALTER INDEX %s.%s RENAME TO %s", quote_identifier(rel->nspname), after,
+							quote_identifier(rel->relname));
+		case OBJECT_TRIGGER:
+			return psprintf("ALTER TRIGGER %s ON %s RENAME TO %s", after, ddl_rel_qualified(rel),
+							quote_identifier(stmt->subname));
+		case OBJECT_RULE:
+			return psprintf("ALTER RULE %s ON %s RENAME TO %s", after, ddl_rel_qualified(rel),
+							quote_identifier(stmt->subname));
+		case OBJECT_POLICY:
+			return psprintf("ALTER POLICY %s ON %s RENAME TO %s", after, ddl_rel_qualified(rel),
+							quote_identifier(stmt->subname));
+		default:
+			return NULL;
+	}
+}
+
+/* RENAME of what clients do not name */
+static void
+undo_rename(const ZdmPolicy *policy, const ZdmDdl *ddl, const RenameStmt *stmt, ZdmUndo *undo)
+{
+	ZdmDdl		scratch = *ddl;
+	ZdmRel	   *rel = stmt->relation ? ddl_rel(&scratch, stmt->relation, true) : NULL;
+	ObjectAddress object;
+
+	if (stmt->relation != NULL)
+	{
 		if (rel == NULL || rel->is_exempt)
-			return false;
+			return;
 		ObjectAddressSet(object, RelationRelationId, rel->relid);
+		if (stmt->renameType == OBJECT_COLUMN || stmt->renameType == OBJECT_ATTRIBUTE)
+			object.objectSubId = Max(get_attnum(rel->relid, stmt->subname), 0);
 	}
-	else if (IsA(ddl->stmt, AlterFunctionStmt))
-	{
-		AlterFunctionStmt *stmt = (AlterFunctionStmt *) ddl->stmt;
-
-		if (!ddl_object(&scratch, stmt->objtype, (Node *) stmt->func, true, &object) ||
-			ddl_object_is_exempt(&object))
-			return false;
-	}
-	else
-		return true;
-	return !zdm_undo_goes_itself(policy, &object);
+	else if (!ddl_object(&scratch, stmt->renameType, stmt->object, true, &object) ||
+			 ddl_object_is_exempt(&object))
+		return;
+	if (zdm_undo_goes_itself(policy, &object))
+		return;
+	undo->sql = rel != NULL ? rename_back(stmt, rel) : NULL;
+	if (undo->sql == NULL)
+		undo->loss = "it keeps its new name";
 }
 
 static bool
@@ -347,6 +456,9 @@ zdm_undo_statement(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmUndo *undo)
 		case T_CreateFunctionStmt:
 			undo->sql = undo_replace_function(ddl, (const CreateFunctionStmt *) ddl->stmt);
 			break;
+		case T_AlterFunctionStmt:
+			undo_alter_function(policy, ddl, (const AlterFunctionStmt *) ddl->stmt, undo);
+			break;
 		case T_GrantStmt:
 			zdm_undo_grant(policy, ddl, (const GrantStmt *) ddl->stmt, undo);
 			break;
@@ -375,17 +487,16 @@ zdm_undo_statement(const ZdmPolicy *policy, const ZdmDdl *ddl, ZdmUndo *undo)
 		case T_DropStmt:
 			undo_drop(policy, ddl, (const DropStmt *) ddl->stmt, undo);
 			break;
-		case T_AlterSeqStmt:
-		case T_AlterFunctionStmt:
+		case T_RenameStmt:
+			undo_rename(policy, ddl, (const RenameStmt *) ddl->stmt, undo);
+			break;
 		case T_AlterDefaultPrivilegesStmt:
-		case T_AlterExtensionStmt:
 		case T_AlterExtensionContentsStmt:
-		case T_AlterPublicationStmt:
-		case T_AlterTypeStmt:
-			if (is_older(policy, ddl))
-				undo->loss = "there is nothing that takes it back";
+			undo->loss = "there is nothing that takes it back";
 			break;
 		default:
+			if (alters_older(policy, ddl))
+				undo->loss = "there is nothing that takes it back";
 			break;
 	}
 }

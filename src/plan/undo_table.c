@@ -311,7 +311,7 @@ zdm_undo_command(const ZdmPolicy *policy, ZdmRel *rel, const AlterTableCmd *cmd,
 			return;
 		case AT_SetStatistics:
 			undo->sql = cmd->name ? undo_statistics(rel, cmd->name) : NULL;
-			return;
+			break;
 		case AT_SetStorage:
 			undo->sql = undo_storage(rel, cmd->name);
 			return;
@@ -360,9 +360,8 @@ zdm_undo_alter_table(const ZdmPolicy *policy, const ZdmDdl *ddl, const AlterTabl
 	char	   *after = NULL;
 	ListCell   *lc;
 
-	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_FOREIGN_TABLE &&
-		stmt->objtype != OBJECT_VIEW)
-		return NULL;
+	if (stmt->objtype == OBJECT_TYPE)
+		return NULL;			/* attributes: refused or new */
 	rel = ddl_rel(&scratch, stmt->relation, true);
 	if (rel == NULL || rel->is_exempt)
 		return NULL;
@@ -380,6 +379,8 @@ zdm_undo_alter_table(const ZdmPolicy *policy, const ZdmDdl *ddl, const AlterTabl
 	}
 	if (actions == NULL)
 		return NULL;
-	return psprintf("ALTER TABLE %s%s %s%s%s", stmt->relation->inh ? "" : "ONLY ",
+	return psprintf("ALTER %s %s%s %s%s%s", stmt->objtype == OBJECT_INDEX ? "INDEX" :
+					stmt->objtype == OBJECT_MATVIEW ? "MATERIALIZED VIEW" : "TABLE",
+					stmt->relation->inh ? "" : "ONLY ",
 					ddl_rel_qualified(rel), actions, after ? "; " : "", after ? after : "");
 }

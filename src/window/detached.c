@@ -110,20 +110,33 @@ find_older_index(List *takings, const ObjectAddress *object)
 	return NULL;
 }
 
+/* The free key in the count-th place before or after that of the step */
+static int64
+free_id(int64 step_id, int direction, int count)
+{
+	static const Oid types[] = {INT8OID, INT4OID, INT4OID};
+	Datum		values[] = {Int64GetDatum(step_id), Int32GetDatum(direction), Int32GetDatum(count)};
+	bool		isnull;
+
+	ledger_execute("SELECT id FROM generate_series($1 + $2, $1 + $2 * 1000, $2) AS id"
+				   " WHERE NOT EXISTS (SELECT FROM zdm.step s WHERE s.id = id.id)"
+				   " AND NOT EXISTS (SELECT FROM zdm.object o WHERE o.id = id.id)"
+				   " ORDER BY abs(id - $1) OFFSET $3 LIMIT 1", lengthof(types), types, values, NULL);
+	if (SPI_processed == 0)
+		elog(ERROR, "no key is left beside step " INT64_FORMAT, step_id);
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
 int64
 detached_id_before(int64 step_id, int count)
 {
-	static const Oid types[] = {INT8OID, INT4OID};
-	Datum		values[] = {Int64GetDatum(step_id), Int32GetDatum(count)};
-	bool		isnull;
+	return free_id(step_id, -1, count);
+}
 
-	ledger_execute("SELECT id FROM generate_series($1 - 1, $1 - 1000, -1) AS id"
-				   " WHERE NOT EXISTS (SELECT FROM zdm.step s WHERE s.id = id.id)"
-				   " AND NOT EXISTS (SELECT FROM zdm.object o WHERE o.id = id.id)"
-				   " ORDER BY id DESC OFFSET $2 LIMIT 1", lengthof(types), types, values, NULL);
-	if (SPI_processed == 0)
-		elog(ERROR, "no key is left before step " INT64_FORMAT, step_id);
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+int64
+detached_id_after(int64 step_id, int count)
+{
+	return free_id(step_id, 1, count);
 }
 
 static void

@@ -169,6 +169,36 @@ place(List *takings, Taking *taking, List **placed)
 		taking->birth_id = free_id_before(takings, limit);
 }
 
+/*
+ * What was made on a view goes before that is made anew as it was, also if the
+ * view was replaced after.
+ */
+static void
+raise_users(List *takings, const ObjectAddress *object, int64 limit, List **raised)
+{
+	List	   *users = NIL;
+	List	   *seen = NIL;
+	ListCell   *lc;
+
+	check_stack_depth();
+	collect_users(takings, object, &seen, &users);
+	foreach(lc, users)
+	{
+		Taking	   *user = lfirst(lc);
+		int64		id;
+
+		CHECK_FOR_INTERRUPTS();
+		if (list_member_ptr(*raised, user))
+			continue;
+		*raised = lappend(*raised, user);
+		id = user->birth_id > limit ? user->birth_id : detached_id_after(limit, 0);
+		for (int count = 1; id != user->birth_id && is_used(takings, id); count++)
+			id = detached_id_after(limit, count);
+		user->birth_id = id;
+		raise_users(takings, &user->object, id, raised);
+	}
+}
+
 void
 order_takings(List *takings)
 {
@@ -181,6 +211,14 @@ order_takings(List *takings)
 
 		CHECK_FOR_INTERRUPTS();
 		taking->goes_first = must_go_first(takings, taking);
+	}
+	foreach(lc, takings)
+	{
+		Taking	   *taking = lfirst(lc);
+		List	   *raised = NIL;
+
+		if (taking->is_replaced && !taking_stays(takings, taking))
+			raise_users(takings, &taking->object, taking->step_id, &raised);
 	}
 	foreach(lc, takings)
 	{

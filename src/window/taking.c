@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
@@ -562,9 +563,32 @@ taking_mark_implied(List *takings)
 	}
 }
 
+/* Is the index's table to be no partition any more, before the index is dropped? */
+static bool
+is_detached_first(List *takings, Oid index)
+{
+	Oid			relid = IndexGetRelation(index, true);
+	ObjectAddress parent;
+	const Taking *above;
+	ListCell   *lc;
+
+	ObjectAddressSet(parent, RelationRelationId, get_partition_parent(index, true));
+	above = taking_find(takings, &parent);
+	foreach(lc, takings)
+	{
+		const Taking *taking = lfirst(lc);
+
+		if (taking->detached == relid && OidIsValid(relid) && above != NULL &&
+			taking->step_id > above->birth_id && !taking_stays(takings, taking))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Must the object, which would go along with another one, stay?  As what holds
- * data, and as a table that was there before and has become a partition.
+ * data, as a table that was there before and has become a partition, and as
+ * an index that was there before and has become one of a partitioned index.
  */
 static bool
 is_to_be_kept(List *takings, const ObjectAddress *object)
@@ -581,6 +605,10 @@ is_to_be_kept(List *takings, const ObjectAddress *object)
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_FOREIGN_TABLE:
 			return true;
+		case RELKIND_INDEX:
+		case RELKIND_PARTITIONED_INDEX:
+			return get_rel_relispartition(object->objectId) &&
+				!is_detached_first(takings, object->objectId);
 		default:
 			return false;
 	}

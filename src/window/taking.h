@@ -78,8 +78,9 @@ extern Taking *taking_find(List *takings, const ObjectAddress *object);
 extern bool taking_is_bound(const ObjectAddress *object);
 extern bool taking_list_has(List *objects, const ObjectAddress *object);
 
-/* a free key in the count-th place before that of the step */
+/* a free key in the count-th place before, or after, that of the step */
 extern int64 detached_id_before(int64 step_id, int count);
+extern int64 detached_id_after(int64 step_id, int count);
 
 /* Does it stay, because of itself or of what its step takes besides? */
 extern bool taking_stays(List *takings, const Taking *taking);
