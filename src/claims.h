@@ -41,6 +41,8 @@ typedef struct ZdmConflict
 								 * nothing; NULL: all of it */
 	List	   *cancels;		/* ZdmPending */
 	List	   *behind;			/* ZdmPart, to line up behind steps */
+	List	   *leftovers;		/* those of behind that take away what an
+								 * object has from before which is made anew */
 	int64		window_id;		/* of these */
 	List	   *asides;			/* ZdmAside */
 	List	   *copied;			/* ZdmPending: changes of a table of which it
@@ -192,6 +194,16 @@ extern void claims_meet_object(ZdmConflict *conflict, const char *kind, const ch
 extern void claims_meet_like(ZdmConflict *conflict, const TableLikeClause *like);
 extern void claims_meet_parents(ZdmConflict *conflict, const CreateStmt *stmt);
 extern void claims_meet_table_as(ZdmConflict *conflict);
+
+/*
+ * claims_remake.c: of an object that CREATE OR REPLACE makes anew which the
+ * step was to drop, and for which that has been given up
+ */
+extern void claims_remake_view(ZdmConflict *conflict, const ZdmPending *pending, Oid relid);
+extern void claims_remake_function(ZdmConflict *conflict, const ZdmPending *pending, Oid function);
+extern void claims_remake_part(ZdmConflict *conflict, const ZdmPending *pending, ObjectType type,
+							   Oid relid, const char *name);
+extern void claims_meet_left_comment(ZdmConflict *conflict, const CommentStmt *stmt);
 
 /* claims_rights.c */
 extern void claims_meet_grant(ZdmConflict *conflict, const Node *stmt);

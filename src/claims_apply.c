@@ -78,6 +78,8 @@ cancel_message(const ZdmConflict *conflict, const ZdmPending *pending)
 static char *
 behind_message(const ZdmConflict *conflict, const ZdmPart *part)
 {
+	if (list_member_ptr(conflict->leftovers, part))
+		return psprintf("What the dropped one had stays until the window ends, then: %s", part->sql);
 	return psprintf("%s is queued behind what it needs: %s", conflict->ddl.command, part->sql);
 }
 

@@ -349,6 +349,7 @@ claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt)
 		claims_report(pending, psprintf("view \"%s\" cannot be made anew with other columns before the old one is dropped",
 										stmt->view->relname));
 	claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	claims_remake_view(conflict, pending, relid);
 	if (!stmt->replace)
 		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
 }
@@ -448,12 +449,14 @@ meet_dropped_function(ZdmConflict *conflict, const CreateFunctionStmt *stmt,
 					  const ZdmPending *pending, HeapTuple tuple)
 {
 	bool		fits = fits_function(stmt, tuple);
+	Oid			function = ((Form_pg_proc) GETSTRUCT(tuple))->oid;
 
 	ReleaseSysCache(tuple);
 	if (!fits || !drops_nothing_else(pending))
 		claims_report(pending, psprintf("function \"%s\" cannot be made anew with another result or other parameters before the old one is dropped",
 										NameListToString(stmt->funcname)));
 	claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	claims_remake_function(conflict, pending, function);
 	if (!stmt->replace)
 		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
 }
@@ -517,6 +520,7 @@ claims_meet_comment(ZdmConflict *conflict, const CommentStmt *stmt)
 	Oid			relid;
 	bool		is_made;
 
+	claims_meet_left_comment(conflict, stmt);
 	if (stmt->objtype == OBJECT_INDEX)
 	{
 		rv = makeRangeVarFromNameList(castNode(List, stmt->object));

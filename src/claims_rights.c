@@ -216,6 +216,8 @@ claims_meet_trigger(ZdmConflict *conflict, const CreateTrigStmt *stmt)
 		return;
 	}
 	claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	claims_remake_part(conflict, pending, OBJECT_TRIGGER,
+					   RangeVarGetRelid(stmt->relation, NoLock, false), stmt->trigname);
 	if (!stmt->replace)
 		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
 }
@@ -228,6 +230,8 @@ claims_meet_rule(ZdmConflict *conflict, const RuleStmt *stmt)
 	if (pending == NULL)
 		return;
 	claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	claims_remake_part(conflict, pending, OBJECT_RULE,
+					   RangeVarGetRelid(stmt->relation, NoLock, false), stmt->rulename);
 	if (!stmt->replace)
 		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
 }
