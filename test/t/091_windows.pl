@@ -302,6 +302,43 @@ $node->safe_psql($_, 'CALL zdm_wait()') foreach ('original', 'copy_that_ends');
 is($node->safe_psql('original', 'SELECT state FROM zdm_windows'), 'closed', 'the original has gone its own way');
 is(schema_of('copy_that_ends'), schema_of('original'), 'another copy comes to the same end');
 
+# --- ALTER EXTENSION UPDATE, to a version that changes zdm's tables
+
+SKIP:
+{
+	my $share = $node->config_data('--sharedir');
+	my ($setting, $folder) = split(/\|/,
+		$node->safe_psql('postgres', q{SELECT name, setting FROM pg_settings WHERE name IN ('extension_destdir', 'extension_control_path') AND setting LIKE '/%'}));
+
+	skip 'zdm is not in a folder of its own', 7 if !defined $setting;
+	my $copy = $node->basedir . '/extensions';
+	run_command([ 'mkdir', '-p', "$copy$share" ]);
+	command_ok(
+		$setting eq 'extension_destdir' ? [ 'cp', '-r', "$folder/.", $copy ] :
+			[ 'cp', '-r', (split /:/, $folder)[0] . '/extension', "$copy$share/extension" ], 'a copy of the extension');
+	append_to_file("$copy$share/extension/zdm--1.0--99.sql", <<'SQL');
+ALTER TABLE zdm.window ADD COLUMN later int NOT NULL DEFAULT 1;
+ALTER TABLE zdm.step ADD COLUMN later text;
+CREATE INDEX step_later ON zdm.step (later);
+SQL
+	# the former has $libdir in it too
+	$node->append_conf('postgresql.conf', $setting eq 'extension_destdir' ?
+			"extension_destdir = '$copy'\ndynamic_library_path = '$copy" . $node->config_data('--pkglibdir') . ":\$libdir'\n" :
+			"extension_control_path = '$copy$share:\$system'\n");
+	$node->restart;
+	make_database('updated');
+	$node->safe_psql('updated', q{SELECT zdm_begin_window('w', 'defer'); SELECT zdm_pause('w'); BEGIN; CREATE INDEX t_b ON t (b); ALTER TABLE t DROP COLUMN a; COMMIT});
+	is(messages_of('updated', q{ALTER EXTENSION zdm UPDATE TO '99'}), '', 'ALTER EXTENSION UPDATE with an open window');
+	is($node->safe_psql('updated', q{SELECT state, paused FROM zdm_windows}), 'open|t', 'the window survives it');
+	is($node->safe_psql('updated', q{SELECT count(*) FROM zdm_steps WHERE state = 'queued'}), '2', 'and what waits in it');
+	$node->safe_psql('updated', q{ALTER TABLE t DROP COLUMN b; SELECT zdm_resume('w')});
+	$node->safe_psql('updated', 'CALL zdm_wait()');
+	is($node->safe_psql('updated', 'SELECT zdm_end_window()'), '2', 'it goes on');
+	$node->safe_psql('updated', 'CALL zdm_wait()');
+	is(columns_of('updated'), 'id', 'to its end');
+	is($node->safe_psql('updated', 'SELECT state, later FROM zdm.window'), 'closed|1', 'in the tables of the new version');
+}
+
 # --- the extension of an owner who is dropped
 
 $node->safe_psql('postgres', 'CREATE ROLE owner SUPERUSER; CREATE DATABASE owned');
