@@ -120,7 +120,7 @@ while (!$built && time < $until)
 }
 is($built, 1, 'an index is built though DDL on its table comes all the time');
 is("@failed", '', 'and that gets on too');
-is($node->safe_psql('postgres', q{SELECT attempts FROM zdm_steps WHERE sql ~ 'slow_idx'}), '4', 'it has made way three times');
+like($node->safe_psql('postgres', q{SELECT attempts FROM zdm_steps WHERE sql ~ 'slow_idx'}), qr/^[456]$/, 'it has made way three times, or a little more where all is slow');
 is($node->safe_psql('postgres', q{SELECT indisvalid FROM pg_index WHERE indexrelid = 'slow_idx'::regclass}), 't', 'slow_idx is built in the end');
 
 # One that stands its ground makes way for the transaction that it waits for.
