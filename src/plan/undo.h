@@ -18,8 +18,8 @@ typedef struct ZdmUndo
 {
 	char	   *sql;			/* or an action of ALTER TABLE; or NULL */
 	char	   *after;			/* of an action: commands that follow, or NULL */
-	char	   *loss;			/* why something is not taken back, for people:
-								 * half a sentence; or NULL */
+	char	   *loss;			/* why something is not taken back, for
+								 * people: half a sentence; or NULL */
 } ZdmUndo;
 
 /*

@@ -104,6 +104,7 @@ static char *
 numeric_condition(const char *column, int32 typmod)
 {
 	int			precision = ((typmod - VARHDRSZ) >> 16) & 0xffff;
+
 	/* eleven bits with a sign, as make_numeric_typmod() has it */
 	int			scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
 
