@@ -672,7 +672,7 @@ claims_find_among(ZdmUtility *utility, List *pending)
 	meet(conflict, stmt);
 	if (conflict->left == NULL && conflict->cancels == NIL && conflict->behind == NIL &&
 		conflict->asides == NIL && conflict->copied == NIL && conflict->not_before == NULL &&
-		conflict->old_key == NULL)
+		conflict->old_key == NULL && conflict->kept == NIL)
 		return NULL;
 	if (conflict->left != NULL && *conflict->left != '\0')
 		replace_statement(utility, conflict->left);

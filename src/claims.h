@@ -31,6 +31,15 @@ typedef struct ZdmAside
 	const char *undo_sql;
 } ZdmAside;
 
+/* Something that a step is to drop no more, as the statement makes it anew */
+typedef struct ZdmKept
+{
+	const ZdmPending *pending;
+	const ZdmClaim *claim;
+	const char *sql;			/* what is left for the step to do; NULL: all of
+								 * its sql */
+} ZdmKept;
+
 /* What is found of one statement, and what is to be done about it. */
 typedef struct ZdmConflict
 {
@@ -45,6 +54,7 @@ typedef struct ZdmConflict
 								 * object has from before which is made anew */
 	int64		window_id;		/* of these */
 	List	   *asides;			/* ZdmAside */
+	List	   *kept;			/* ZdmKept */
 	List	   *copied;			/* ZdmPending: changes of a table of which it
 								 * makes a copy without them */
 	const char *copied_name;	/* of that table */
@@ -140,6 +150,7 @@ extern void claims_meet_alter_table(ZdmConflict *conflict, const AlterTableStmt 
 
 /* claims_rename.c */
 extern void claims_meet_rename(ZdmConflict *conflict, const RenameStmt *stmt);
+extern const ZdmPending *claims_use_of_index(const ZdmConflict *conflict, Oid relid);
 extern void claims_meet_alter_index(ZdmConflict *conflict, const AlterTableStmt *stmt);
 
 /* claims_back.c */
@@ -187,6 +198,8 @@ extern void claims_meet_function(ZdmConflict *conflict, const CreateFunctionStmt
 extern void claims_meet_comment(ZdmConflict *conflict, const CommentStmt *stmt);
 extern const ZdmPending *claims_on_object(const ZdmConflict *conflict, const char *kind,
 										  const char *identity);
+extern void claims_keep(ZdmConflict *conflict, const ZdmPending *pending, const char *kind,
+						const char *name, const char *sql);
 extern const char *claims_index_schema(const ZdmConflict *conflict, const RangeVar *rv);
 extern void claims_meet_object(ZdmConflict *conflict, const char *kind, const char *identity);
 
@@ -206,6 +219,7 @@ extern void claims_remake_part(ZdmConflict *conflict, const ZdmPending *pending,
 extern void claims_meet_left_comment(ZdmConflict *conflict, const CommentStmt *stmt);
 
 /* claims_rights.c */
+extern char *claims_part_identity(Oid relid, const char *name);
 extern void claims_meet_grant(ZdmConflict *conflict, const Node *stmt);
 extern void claims_meet_policy(ZdmConflict *conflict, const CreatePolicyStmt *stmt);
 extern void claims_meet_trigger(ZdmConflict *conflict, const CreateTrigStmt *stmt);

@@ -76,6 +76,13 @@ cancel_message(const ZdmConflict *conflict, const ZdmPending *pending)
 }
 
 static char *
+kept_message(const ZdmConflict *conflict, const ZdmKept *kept)
+{
+	return psprintf("%s takes %s %s out of a step of the queue: %s", conflict->ddl.command,
+					kept->claim->kind, kept->claim->name, kept->pending->sql);
+}
+
+static char *
 behind_message(const ZdmConflict *conflict, const ZdmPart *part)
 {
 	if (list_member_ptr(conflict->leftovers, part))
@@ -195,6 +202,9 @@ claims_effects(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
 			effects = add_effect(effects, ZDM_VERDICT_RUN, zdm_phase_name(ZDM_PHASE_EXPAND),
 								 aside->rename_sql, aside_message(aside));
 	}
+	foreach(lc, conflict->kept)
+		effects = add_effect(effects, ZDM_VERDICT_RUN, NULL, ((ZdmKept *) lfirst(lc))->sql,
+							 kept_message(conflict, lfirst(lc)));
 	foreach(lc, conflict->cancels)
 	{
 		const ZdmPending *pending = lfirst(lc);
@@ -242,6 +252,14 @@ claims_apply(const ZdmConflict *conflict, const struct ZdmDeferral *deferral)
 			if (!comes_after(deferral, aside->pending))
 				run_aside(aside);
 		}
+	}
+	foreach(lc, conflict->kept)
+	{
+		const ZdmKept *kept = lfirst(lc);
+
+		claims_forget(kept->pending, kept->claim, kept->sql);
+		ereport(NOTICE,
+				(errmsg("%s", kept_message(conflict, kept))));
 	}
 	foreach(lc, conflict->cancels)
 	{

@@ -110,6 +110,21 @@ check_no_constraint(const ZdmPending *pending, const RangeVar *rv)
 	}
 }
 
+/* Likewise one that is there, and is to become that of a constraint */
+static void
+check_not_used(const ZdmConflict *conflict, Oid relid)
+{
+	const ZdmPending *pending = claims_use_of_index(conflict, relid);
+
+	if (pending != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop index %s because a constraint requires it",
+						get_rel_name(relid)),
+				 errdetail("%s", claims_describe(pending)),
+				 errhint("You can drop the constraint instead.")));
+}
+
 /* One relation of a DROP; false if that is all that was to be done about it */
 static bool
 meet_dropped_relation(ZdmConflict *conflict, const DropStmt *stmt, List *names)
@@ -123,6 +138,8 @@ meet_dropped_relation(ZdmConflict *conflict, const DropStmt *stmt, List *names)
 
 	if (nspname == NULL)
 		return true;
+	if (stmt->removeType == OBJECT_INDEX && OidIsValid(relid))
+		check_not_used(conflict, relid);
 	pending = claims_on_relation(conflict, nspname, rv->relname, &is_made);
 	if (pending != NULL && is_made && pending->is_running)
 		claims_report(pending, psprintf("%s \"%s\" is being made", kind_name(stmt->removeType),
@@ -147,25 +164,72 @@ meet_dropped_relation(ZdmConflict *conflict, const DropStmt *stmt, List *names)
 	return false;
 }
 
-/* The step that drops an object that is no relation, or NULL */
+/* The step that drops an object that is no relation; NULL if it is made anew */
 const ZdmPending *
 claims_on_object(const ZdmConflict *conflict, const char *kind, const char *identity)
 {
+	const ZdmPending *result = NULL;
 	ListCell   *lc;
 	ListCell   *lc2;
 
 	foreach(lc, conflict->pending)
 	{
-		foreach(lc2, ((ZdmPending *) lfirst(lc))->claims)
+		const ZdmPending *pending = lfirst(lc);
+
+		foreach(lc2, list_member_ptr(conflict->cancels, pending) ? NIL : pending->claims)
 		{
 			const ZdmClaim *claim = lfirst(lc2);
 
-			if (strcmp(claim->action, "drop") == 0 && strcmp(claim->kind, kind) == 0 &&
-				strcmp(claim->name, identity) == 0)
-				return lfirst(lc);
+			if (strcmp(claim->kind, kind) != 0 || strcmp(claim->name, identity) != 0)
+				continue;
+			if (strcmp(claim->action, "drop") == 0)
+				result = pending;
+			else if (strcmp(claim->action, "make") == 0)
+				result = NULL;
 		}
 	}
-	return NULL;
+	return result;
+}
+
+/* The step is to drop that no more. */
+void
+claims_keep(ZdmConflict *conflict, const ZdmPending *pending, const char *kind,
+			const char *name, const char *sql)
+{
+	ListCell   *lc;
+
+	foreach(lc, pending->claims)
+	{
+		const ZdmClaim *claim = lfirst(lc);
+		ZdmKept    *kept;
+
+		if (strcmp(claim->action, "drop") != 0 || strcmp(claim->kind, kind) != 0 ||
+			strcmp(claim->name, name) != 0)
+			continue;
+		kept = palloc(sizeof(ZdmKept));
+		kept->pending = pending;
+		kept->claim = claim;
+		kept->sql = sql;
+		conflict->kept = lappend(conflict->kept, kept);
+		return;
+	}
+}
+
+/* As the server has it of what is part of a relation */
+static void
+report_dropped_part(const DropStmt *stmt, const char *kind, List *names, const ZdmPending *pending)
+{
+	const char *relname = strVal(list_nth(names, list_length(names) - 2));
+	const char *name = strVal(llast(names));
+
+	ereport(stmt->missing_ok ? NOTICE : ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 stmt->missing_ok ?
+			 errmsg("%s \"%s\" for relation \"%s\" does not exist, skipping", kind, name, relname) :
+			 stmt->removeType == OBJECT_RULE ?
+			 errmsg("%s \"%s\" for relation \"%s\" does not exist", kind, name, relname) :
+			 errmsg("%s \"%s\" for table \"%s\" does not exist", kind, name, relname),
+			 errdetail("It is due for removal. %s", claims_describe(pending))));
 }
 
 static bool
@@ -184,6 +248,12 @@ meet_dropped_object(const ZdmConflict *conflict, const DropStmt *stmt, Node *obj
 	pending = claims_on_object(conflict, kind, getObjectIdentity(&address, true));
 	if (pending == NULL)
 		return true;
+	if (stmt->removeType == OBJECT_POLICY || stmt->removeType == OBJECT_TRIGGER ||
+		stmt->removeType == OBJECT_RULE)
+	{
+		report_dropped_part(stmt, kind, castNode(List, object), pending);
+		return false;
+	}
 	report_dropped(stmt, kind, getObjectIdentity(&address, true),
 				   stmt->removeType == OBJECT_SCHEMA ? ERRCODE_UNDEFINED_SCHEMA :
 				   IsA(object, ObjectWithArgs) ? ERRCODE_UNDEFINED_FUNCTION :
@@ -260,6 +330,68 @@ drops_nothing_else(const ZdmPending *pending)
 		((const DropStmt *) stmt)->behavior == DROP_RESTRICT;
 }
 
+/*
+ * The SQL of a step that drops that and others, without it; NULL if it is not
+ * such a one.  Without CASCADE the claims of its kind are the objects that it
+ * names.
+ */
+static char *
+drop_without(const ZdmPending *pending, const ZdmClaim *kept)
+{
+	const DropStmt *stmt = list_length(pending->stmts) == 1 ?
+		(const DropStmt *) linitial_node(RawStmt, pending->stmts)->stmt : NULL;
+	StringInfoData buf;
+	int			count = 0;
+	ListCell   *lc;
+
+	if (stmt == NULL || !IsA(stmt, DropStmt) || pending->is_running ||
+		stmt->behavior != DROP_RESTRICT)
+		return NULL;
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "DROP %s %s", stmt->removeType == OBJECT_VIEW ? "VIEW" :
+					 stmt->removeType == OBJECT_PROCEDURE ? "PROCEDURE" :
+					 stmt->removeType == OBJECT_ROUTINE ? "ROUTINE" : "FUNCTION",
+					 stmt->missing_ok ? "IF EXISTS " : "");
+	foreach(lc, pending->claims)
+	{
+		const ZdmClaim *claim = lfirst(lc);
+
+		if (claim == kept || strcmp(claim->kind, kept->kind) != 0)
+			continue;
+		appendStringInfo(&buf, "%s%s", count++ > 0 ? ", " : "", claim->nspname == NULL ?
+						 claim->name : quote_qualified_identifier(claim->nspname, claim->name));
+	}
+	return count > 0 && count + 1 == list_length(stmt->objects) ? buf.data : NULL;
+}
+
+/* A step drops what is made anew: it, or what is left of it, is all that waits. */
+static void
+take_from_drop(ZdmConflict *conflict, const ZdmPending *pending, const ZdmClaim *claim)
+{
+	char	   *rest = drop_without(pending, claim);
+
+	if (rest == NULL)
+		claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	else
+		claims_keep(conflict, pending, claim->kind, claim->name, rest);
+}
+
+static const ZdmClaim *
+drop_claim_on(const ZdmPending *pending, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, pending->claims)
+	{
+		const ZdmClaim *claim = lfirst(lc);
+
+		if (strcmp(claim->action, "drop") == 0 && strcmp(claim->kind, "relation") == 0 &&
+			claim->relid == relid)
+			return claim;
+	}
+	return NULL;
+}
+
 /* The name of the n-th column of the new view */
 static const char *
 view_column(const ViewStmt *stmt, const TargetEntry *entry, int n)
@@ -328,6 +460,7 @@ claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt)
 	const char *nspname = stmt->view->schemaname ? stmt->view->schemaname :
 		path != NIL ? get_namespace_name(linitial_oid(path)) : NULL;
 	const ZdmPending *pending;
+	const ZdmClaim *claim;
 	Oid			relid;
 	bool		is_made;
 
@@ -345,10 +478,14 @@ claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt)
 		(void) claims_check_new_relation(conflict, nspname, stmt->view->relname, false);
 		return;
 	}
-	if (!drops_nothing_else(pending) || !fits_view(conflict, stmt, relid))
+	if (!fits_view(conflict, stmt, relid))
 		claims_report(pending, psprintf("view \"%s\" cannot be made anew with other columns before the old one is dropped",
 										stmt->view->relname));
-	claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	claim = drop_claim_on(pending, relid);
+	if (claim == NULL || (!drops_nothing_else(pending) && drop_without(pending, claim) == NULL))
+		claims_report(pending, psprintf("view \"%s\" cannot be made anew before the old one is dropped along with others",
+										stmt->view->relname));
+	take_from_drop(conflict, pending, claim);
 	claims_remake_view(conflict, pending, relid);
 	if (!stmt->replace)
 		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
@@ -446,16 +583,19 @@ dropped_function(const ZdmClaim *claim, const CreateFunctionStmt *stmt)
 
 static void
 meet_dropped_function(ZdmConflict *conflict, const CreateFunctionStmt *stmt,
-					  const ZdmPending *pending, HeapTuple tuple)
+					  const ZdmPending *pending, const ZdmClaim *claim, HeapTuple tuple)
 {
 	bool		fits = fits_function(stmt, tuple);
 	Oid			function = ((Form_pg_proc) GETSTRUCT(tuple))->oid;
 
 	ReleaseSysCache(tuple);
-	if (!fits || !drops_nothing_else(pending))
+	if (fits && !drops_nothing_else(pending) && drop_without(pending, claim) == NULL)
+		claims_report(pending, psprintf("function \"%s\" cannot be made anew before the old one is dropped along with others",
+										NameListToString(stmt->funcname)));
+	if (!fits)
 		claims_report(pending, psprintf("function \"%s\" cannot be made anew with another result or other parameters before the old one is dropped",
 										NameListToString(stmt->funcname)));
-	claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	take_from_drop(conflict, pending, claim);
 	claims_remake_function(conflict, pending, function);
 	if (!stmt->replace)
 		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
@@ -477,7 +617,7 @@ claims_meet_function(ZdmConflict *conflict, const CreateFunctionStmt *stmt)
 
 			if (tuple != NULL)
 			{
-				meet_dropped_function(conflict, stmt, pending, tuple);
+				meet_dropped_function(conflict, stmt, pending, lfirst(lc2), tuple);
 				return;
 			}
 		}

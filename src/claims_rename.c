@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "claims.h"
 #include "lib/stringinfo.h"
 #include "plan/advice.h"
@@ -139,9 +140,122 @@ rename_index(ZdmConflict *conflict, const RenameStmt *stmt)
 	conflict->left = "";
 }
 
+/* Does a statement of the step name that policy, trigger or rule of the relation? */
+static bool
+names_part(const ZdmPending *pending, ObjectType type, Oid relid, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, pending->stmts)
+	{
+		const Node *stmt = lfirst_node(RawStmt, lc)->stmt;
+		const RangeVar *rv = NULL;
+		const char *named = NULL;
+
+		if (type == OBJECT_POLICY && IsA(stmt, AlterPolicyStmt))
+		{
+			rv = ((const AlterPolicyStmt *) stmt)->table;
+			named = ((const AlterPolicyStmt *) stmt)->policy_name;
+		}
+		else if (type == OBJECT_POLICY && IsA(stmt, CreatePolicyStmt))
+		{
+			rv = ((const CreatePolicyStmt *) stmt)->table;
+			named = ((const CreatePolicyStmt *) stmt)->policy_name;
+		}
+		else if (type == OBJECT_TRIGGER && IsA(stmt, CreateTrigStmt))
+		{
+			rv = ((const CreateTrigStmt *) stmt)->relation;
+			named = ((const CreateTrigStmt *) stmt)->trigname;
+		}
+		else if (IsA(stmt, AlterTableStmt) && list_length(((const AlterTableStmt *) stmt)->cmds) == 1)
+		{
+			const AlterTableCmd *cmd = linitial(((const AlterTableStmt *) stmt)->cmds);
+
+			rv = ((const AlterTableStmt *) stmt)->relation;
+			if (type == OBJECT_TRIGGER ? cmd->subtype == AT_EnableTrig ||
+				cmd->subtype == AT_EnableAlwaysTrig || cmd->subtype == AT_EnableReplicaTrig ||
+				cmd->subtype == AT_DisableTrig :
+				type == OBJECT_RULE && (cmd->subtype == AT_EnableRule ||
+										cmd->subtype == AT_EnableAlwaysRule ||
+										cmd->subtype == AT_EnableReplicaRule ||
+										cmd->subtype == AT_DisableRule))
+				named = cmd->name;
+		}
+		if (named != NULL && strcmp(named, name) == 0 && claims_target_relid(pending, rv) == relid)
+			return true;
+	}
+	return false;
+}
+
+/* A policy, trigger or rule is known to a step by its name alone. */
+static void
+rename_part(const ZdmConflict *conflict, Oid relid, const RenameStmt *stmt)
+{
+	const char *kind = stmt->renameType == OBJECT_POLICY ? "policy" :
+		stmt->renameType == OBJECT_TRIGGER ? "trigger" : "rule";
+	const ZdmPending *pending = claims_on_object(conflict, kind,
+												 claims_part_identity(relid, stmt->subname));
+	ListCell   *lc;
+
+	if (pending != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 stmt->renameType == OBJECT_RULE ?
+				 errmsg("%s \"%s\" for relation \"%s\" does not exist", kind, stmt->subname,
+						get_rel_name(relid)) :
+				 errmsg("%s \"%s\" for table \"%s\" does not exist", kind, stmt->subname,
+						get_rel_name(relid)),
+				 errdetail("It is due for removal. %s", claims_describe(pending))));
+	foreach(lc, conflict->pending)
+	{
+		if (names_part(lfirst(lc), stmt->renameType, relid, stmt->subname))
+			claims_report(lfirst(lc), psprintf("%s \"%s\" of relation \"%s\" has queued work",
+											   kind, stmt->subname, get_rel_name(relid)));
+	}
+	pending = claims_on_object(conflict, kind, claims_part_identity(relid, stmt->newname));
+	if (pending != NULL)
+		claims_report(pending, psprintf("the name \"%s\" is not free before the old %s is dropped",
+										stmt->newname, kind));
+}
+
+/* Does the step make a constraint of the index? */
+static bool
+uses_index(const ZdmPending *pending, Oid nspoid, const char *name)
+{
+	const AlterTableStmt *stmt = (const AlterTableStmt *) linitial_node(RawStmt, pending->stmts)->stmt;
+	ListCell   *lc;
+
+	foreach(lc, IsA(stmt, AlterTableStmt) ? stmt->cmds : NIL)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+		const Constraint *con = cmd->subtype == AT_AddConstraint ? castNode(Constraint, cmd->def) : NULL;
+
+		if (con != NULL && con->indexname != NULL && strcmp(con->indexname, name) == 0 &&
+			get_rel_namespace(claims_target_relid(pending, stmt->relation)) == nspoid)
+			return true;
+	}
+	return false;
+}
+
+/* The step that is to make it a constraint's, and knows it by its name */
+const ZdmPending *
+claims_use_of_index(const ZdmConflict *conflict, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, get_rel_relkind(relid) == RELKIND_INDEX ? conflict->pending : NIL)
+	{
+		if (!list_member_ptr(conflict->cancels, lfirst(lc)) &&
+			uses_index(lfirst(lc), get_rel_namespace(relid), get_rel_name(relid)))
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
 void
 claims_meet_rename(ZdmConflict *conflict, const RenameStmt *stmt)
 {
+	const ZdmPending *pending;
 	Oid			relid;
 
 	if (stmt->relation == NULL)
@@ -161,12 +275,20 @@ claims_meet_rename(ZdmConflict *conflict, const RenameStmt *stmt)
 		case OBJECT_TABCONSTRAINT:
 			rename_constraint(conflict, relid, stmt);
 			break;
+		case OBJECT_POLICY:
+		case OBJECT_TRIGGER:
+		case OBJECT_RULE:
+			rename_part(conflict, relid, stmt);
+			break;
 		case OBJECT_TABLE:
 		case OBJECT_VIEW:
 		case OBJECT_MATVIEW:
 		case OBJECT_SEQUENCE:
 		case OBJECT_FOREIGN_TABLE:
 		case OBJECT_INDEX:
+			pending = claims_use_of_index(conflict, relid);
+			if (pending != NULL)
+				claims_report(pending, psprintf("index \"%s\" has queued work", get_rel_name(relid)));
 			meet_new_name(conflict, relid, stmt->newname);
 			break;
 		default:

@@ -152,12 +152,21 @@ claims_meet_grant(ZdmConflict *conflict, const Node *stmt)
 
 /* Is it the DROP of nothing else, which can be given up? */
 static bool
-drops_only_that(const ZdmPending *pending)
+drops_only_that(const ZdmPending *pending, ObjectType type)
 {
 	const Node *stmt = linitial_node(RawStmt, pending->stmts)->stmt;
 
-	return !pending->is_running && IsA(stmt, DropStmt) &&
-		list_length(((const DropStmt *) stmt)->objects) == 1;
+	return list_length(pending->stmts) == 1 && IsA(stmt, DropStmt) &&
+		((const DropStmt *) stmt)->removeType == type;
+}
+
+/* As the server writes the identity of a policy, trigger or rule */
+char *
+claims_part_identity(Oid relid, const char *name)
+{
+	return psprintf("%s on %s", quote_identifier(name),
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+											   get_rel_name(relid)));
 }
 
 /* The step that drops a part of a relation which the statement makes anew */
@@ -170,16 +179,14 @@ drop_of_part(const ZdmConflict *conflict, const char *kind, const RangeVar *rv, 
 
 	if (!OidIsValid(relid))
 		return NULL;
-	identity = psprintf("%s on %s", quote_identifier(name),
-						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												   get_rel_name(relid)));
+	identity = claims_part_identity(relid, name);
 	pending = claims_on_object(conflict, kind, identity);
 	if (pending == NULL)
 		return NULL;
 	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
 					   get_rel_name(relid));
-	if (!drops_only_that(pending))
+	if (pending->is_running)
 		claims_report(pending, psprintf("%s %s cannot be made anew before the old one is dropped",
 										kind, identity));
 	return pending;
@@ -187,10 +194,32 @@ drop_of_part(const ZdmConflict *conflict, const char *kind, const RangeVar *rv, 
 
 /* Until both happen the old one is there. */
 static void
-join_drop(ZdmConflict *conflict, const ZdmPending *pending)
+join_drop(ZdmConflict *conflict, const ZdmPending *pending, const char *kind,
+		  const RangeVar *rv, const char *name)
 {
-	(void) join_step(conflict, pending);
+	ZdmPart    *part = join_step(conflict, pending);
+
+	claims_claim(part, "make", kind, NULL, InvalidOid,
+				 claims_part_identity(RangeVarGetRelid(rv, NoLock, false), name));
 	conflict->left = "";
+}
+
+/*
+ * What takes the place of another is there at once.  The step is given up if
+ * it is the drop of that; else it takes along that no more.
+ */
+static void
+replace_dropped(ZdmConflict *conflict, const ZdmPending *pending, ObjectType type,
+				const char *kind, const RangeVar *rv, const char *name, bool is_replace)
+{
+	if (drops_only_that(pending, type))
+		claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	else
+		claims_keep(conflict, pending, kind,
+					claims_part_identity(RangeVarGetRelid(rv, NoLock, false), name), NULL);
+	claims_remake_part(conflict, pending, type, RangeVarGetRelid(rv, NoLock, false), name);
+	if (!is_replace)
+		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
 }
 
 void
@@ -199,7 +228,7 @@ claims_meet_policy(ZdmConflict *conflict, const CreatePolicyStmt *stmt)
 	const ZdmPending *pending = drop_of_part(conflict, "policy", stmt->table, stmt->policy_name);
 
 	if (pending != NULL)
-		join_drop(conflict, pending);
+		join_drop(conflict, pending, "policy", stmt->table, stmt->policy_name);
 }
 
 /* A trigger that takes the place of another fires at once, as any new one. */
@@ -211,15 +240,10 @@ claims_meet_trigger(ZdmConflict *conflict, const CreateTrigStmt *stmt)
 	if (pending == NULL)
 		return;
 	if (stmt->isconstraint)
-	{
-		join_drop(conflict, pending);
-		return;
-	}
-	claims_cancel_made(conflict, pending, DROP_RESTRICT);
-	claims_remake_part(conflict, pending, OBJECT_TRIGGER,
-					   RangeVarGetRelid(stmt->relation, NoLock, false), stmt->trigname);
-	if (!stmt->replace)
-		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
+		join_drop(conflict, pending, "trigger", stmt->relation, stmt->trigname);
+	else
+		replace_dropped(conflict, pending, OBJECT_TRIGGER, "trigger", stmt->relation,
+						stmt->trigname, stmt->replace);
 }
 
 void
@@ -227,11 +251,7 @@ claims_meet_rule(ZdmConflict *conflict, const RuleStmt *stmt)
 {
 	const ZdmPending *pending = drop_of_part(conflict, "rule", stmt->relation, stmt->rulename);
 
-	if (pending == NULL)
-		return;
-	claims_cancel_made(conflict, pending, DROP_RESTRICT);
-	claims_remake_part(conflict, pending, OBJECT_RULE,
-					   RangeVarGetRelid(stmt->relation, NoLock, false), stmt->rulename);
-	if (!stmt->replace)
-		conflict->left = zdm_sql_insert_after(conflict->ddl.sql, "create", "OR REPLACE");
+	if (pending != NULL)
+		replace_dropped(conflict, pending, OBJECT_RULE, "rule", stmt->relation, stmt->rulename,
+						stmt->replace);
 }

@@ -346,3 +346,20 @@ claims_rename(const ZdmPending *pending, const char *sql, const char *from, cons
 				   lengthof(types), types, values, NULL);
 	ledger_end(&scope);
 }
+
+void
+claims_forget(const ZdmPending *pending, const ZdmClaim *claim, const char *sql)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(pending->id), CStringGetTextDatum(claim->kind),
+		CStringGetTextDatum(claim->name), CStringGetTextDatum(claim->nspname ? claim->nspname : ""),
+	CStringGetTextDatum(sql ? sql : pending->sql)};
+	LedgerScope scope;
+
+	ledger_begin(&scope);
+	ledger_execute("WITH step AS (UPDATE zdm.step SET sql = $5 WHERE id = $1)"
+				   " DELETE FROM zdm.claim WHERE step_id = $1 AND kind = $2 AND name = $3"
+				   "  AND coalesce(schema_name, '') = $4",
+				   lengthof(types), types, values, NULL);
+	ledger_end(&scope);
+}

@@ -55,4 +55,10 @@ extern bool claims_cancel(int64 step_id);
 extern void claims_rename(const ZdmPending *pending, const char *sql, const char *from,
 						  const char *to, const char *done_sql, const char *undo_sql);
 
+/*
+ * The step drops that object no more: sql is what is left of it to do, or NULL
+ * if that was not named there.
+ */
+extern void claims_forget(const ZdmPending *pending, const ZdmClaim *claim, const char *sql);
+
 #endif							/* ZDM_CLAIMS_H */
