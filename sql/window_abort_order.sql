@@ -5,7 +5,7 @@ SET search_path = abort_order, public;
 SET zdm.small_table = 0;
 \pset format unaligned
 \pset tuples_only on
-SELECT zdm_begin_window('order', on_unsafe => 'defer') > 0;
+SELECT zdm_begin_window('abort_order', on_unsafe => 'defer') > 0;
 BEGIN;
 -- foreign keys in a circle, one of them within CREATE TABLE
 CREATE TABLE a (id serial PRIMARY KEY, b_id int);
@@ -48,10 +48,10 @@ CREATE TABLE a8_1 (id int);
 ALTER TABLE a8 ATTACH PARTITION a8_1 FOR VALUES FROM (1) TO (5);
 ALTER TABLE a8 ADD COLUMN r int REFERENCES b;
 COMMIT;
-SELECT zdm_abort_window('order') > 0;
-CALL zdm_wait('order', '60s');
-SELECT state FROM zdm.window WHERE name = 'order';
-SELECT undo_sql, last_error FROM zdm.step JOIN zdm.window w ON w.id = window_id WHERE w.name = 'order' AND step.state <> 'undone';
+SELECT zdm_abort_window('abort_order') > 0;
+CALL zdm_wait('abort_order', '60s');
+SELECT state FROM zdm.window WHERE name = 'abort_order';
+SELECT undo_sql, last_error FROM zdm.step JOIN zdm.window w ON w.id = window_id WHERE w.name = 'abort_order' AND step.state <> 'undone';
 SELECT relname FROM pg_class WHERE relnamespace::regnamespace::text ~ '^abort_order';
 SELECT proname FROM pg_proc WHERE pronamespace = 'abort_order'::regnamespace;
 SELECT nspname FROM pg_namespace WHERE nspname = 'abort_order_ns';
