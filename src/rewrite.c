@@ -222,7 +222,7 @@ zdm_run(PG_FUNCTION_ARGS)
 	const CallContext *call = castNode(CallContext, fcinfo->context);
 	int64		window_id = 0;
 
-	if (call->atomic || SPI_inside_nonatomic_context())
+	if (call->atomic || SPI_inside_nonatomic_context() || IsInTransactionBlock(true))
 		ereport(ERROR,
 				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
 				 errmsg("zdm_run() cannot be called where it cannot commit"),

@@ -377,7 +377,7 @@ zdm_wait(PG_FUNCTION_ARGS)
 	MemoryContext oldcontext = CurrentMemoryContext;
 	Wait		wait = {0};
 
-	if (call->atomic || SPI_inside_nonatomic_context())
+	if (call->atomic || SPI_inside_nonatomic_context() || IsInTransactionBlock(true))
 		ereport(ERROR,
 				(errcode(ERRCODE_ZDM_WINDOW_MISUSE),
 				 errmsg("zdm_wait() cannot be called where it cannot commit"),

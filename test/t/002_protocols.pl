@@ -139,6 +139,13 @@ pgbench_fails('extended',
 	qr/CREATE INDEX refused/,
 	'pipeline');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM log'), '0', 'a pipeline is one transaction');
+foreach my $procedure (qw(zdm_run zdm_wait))
+{
+	pgbench_fails('extended',
+		"\\startpipeline\nINSERT INTO log VALUES ('pipe');\nCALL $procedure();\n\\endpipeline\n",
+		qr/$procedure\(\) cannot be called where it cannot commit/,
+		"$procedure() within a pipeline");
+}
 $node->pgbench(
 	'--no-vacuum -n -t 2 -M prepared',
 	0,
