@@ -34,11 +34,12 @@ CREATE FUNCTION objects() RETURNS SETOF text LANGUAGE sql AS $$
 -- the same objects for each of the ways
 CREATE PROCEDURE make() LANGUAGE plpgsql SET client_min_messages = error AS $$
 BEGIN
-	DROP SCHEMA IF EXISTS going, going_a, going_b CASCADE;
+	DROP SCHEMA IF EXISTS going, going_a, going_b, going_c CASCADE;
 	DROP PUBLICATION IF EXISTS going_pub;
 	CREATE SCHEMA going;
 	CREATE SCHEMA going_a;
 	CREATE SCHEMA going_b;
+	CREATE SCHEMA going_c;
 	CREATE TYPE going.mood AS ENUM ('a', 'b');
 	CREATE FUNCTION going.norm(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT lower($1)';
 	CREATE FUNCTION going.visible() RETURNS boolean STABLE LANGUAGE sql AS 'SELECT true';
@@ -59,6 +60,9 @@ BEGIN
 	CREATE STATISTICS going.st2 ON y, z FROM going.stats;
 	CREATE TABLE going.silent (id int);
 	CREATE POLICY quiet ON going.silent USING (true);
+	CREATE TABLE going_c.moved (id serial PRIMARY KEY, long text);
+	CREATE TABLE going.base (id int);
+	CREATE TABLE going.heir () INHERITS (going.base);
 	CREATE PUBLICATION going_pub FOR TABLE going.silent;
 END $$;
 CREATE TABLE migration (n int GENERATED ALWAYS AS IDENTITY, sql text);
@@ -81,6 +85,11 @@ INSERT INTO migration (sql) VALUES
 	-- a table with a policy and a trigger, and their functions
 	('DROP TABLE going.guarded'),
 	('DROP FUNCTION going.visible(), going.fire()'),
+	-- a table that moves or leaves its parent, and what it leaves
+	('ALTER TABLE going_c.moved SET SCHEMA going'),
+	('DROP SCHEMA going_c'),
+	('ALTER TABLE going.heir NO INHERIT going.base'),
+	('DROP TABLE going.base'),
 	-- what no statement of a client needs waits as well
 	('DROP SCHEMA going_b'),
 	('DROP STATISTICS going.st'),
@@ -156,6 +165,9 @@ ALTER TABLE ONLY going.parent DROP COLUMN m;
 DROP TYPE going.mood;
 DROP SEQUENCE going.tree_id_seq;
 DROP SCHEMA going_a;
+CREATE TABLE going_c.other (id int);
+ALTER TABLE going_c.moved SET SCHEMA going;
+DROP SCHEMA going_c;
 SELECT steps();
 SELECT zdm_abort_window('defer_going') IS NOT NULL AS aborted;
 CALL zdm_run('defer_going');
@@ -168,4 +180,4 @@ DROP POLICY quiet ON going.silent;
 SELECT zdm_abort_window('defer_going_refuse') IS NOT NULL AS aborted;
 CALL zdm_run('defer_going_refuse');
 DROP PUBLICATION going_pub;
-DROP SCHEMA going, going_a, defer_going CASCADE;
+DROP SCHEMA going, going_a, going_c, defer_going CASCADE;

@@ -89,7 +89,9 @@ typedef struct ZdmClaim
 	const char *action;			/* "make", "drop" or "change" */
 	const char *kind;			/* "relation", "column", "constraint", or as
 								 * pg_identify_object() calls it; of
-								 * queue_going() also "default" of a column */
+								 * queue_going() also "default" of a column,
+								 * and the "schema" or "parent" that a
+								 * relation with an OID leaves */
 	const char *nspname;		/* of a relation, or NULL */
 	Oid			relid;			/* of a column or constraint, or of a relation
 								 * that is there; else InvalidOid */

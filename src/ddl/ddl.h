@@ -320,6 +320,10 @@ extern char *ddl_role_names(List *roles);	/* of RoleSpec, quoted for people */
  */
 extern bool ddl_is_going(const ZdmDdl *ddl, const ObjectAddress *object);
 
+/* likewise: does the object depend on its schema, or parent, only until then? */
+extern bool ddl_is_leaving(const ZdmDdl *ddl, const ObjectAddress *object,
+						   const ObjectAddress *owner);
+
 /* likewise a constraint, by itself or with a column; the primary key that is */
 extern bool ddl_constraint_is_going(const ZdmDdl *ddl, const ZdmConstraint *con);
 extern ZdmConstraint *ddl_going_primary_key(const ZdmDdl *ddl, ZdmRel *rel);

@@ -201,7 +201,8 @@ reach_object(Reach *reach, const ObjectAddress *object, bool only_cascade,
 			continue;			/* a part of the object itself */
 		if (reach->parts_only && edge->deptype == DEPENDENCY_NORMAL)
 			continue;
-		if (ddl_is_going(reach->ddl, &edge->object))
+		if (ddl_is_going(reach->ddl, &edge->object) ||
+			ddl_is_leaving(reach->ddl, &edge->object, object))
 		{
 			reach->ddl->awaits_going |= edge->deptype == DEPENDENCY_NORMAL;
 			continue;

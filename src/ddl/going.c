@@ -15,6 +15,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
+#include "catalog/pg_namespace.h"
 #include "ddl/catalog_scan.h"
 #include "ddl/ddl.h"
 #include "miscadmin.h"
@@ -167,4 +168,36 @@ ddl_going_primary_key(const ZdmDdl *ddl, ZdmRel *rel)
 			return con;
 	}
 	return NULL;
+}
+
+/* Does a step take the relation, or that which the object goes with, away from that? */
+static bool
+leaves(const ZdmDdl *ddl, const ObjectAddress *object, const char *kind, const char *name)
+{
+	ListCell   *lc;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	foreach(lc, object->classId == RelationRelationId ? ddl->going : NIL)
+	{
+		if (is_part(lfirst(lc), kind, object->objectId, name))
+			return true;
+	}
+	foreach(lc, owners_of(object))
+	{
+		if (leaves(ddl, lfirst(lc), kind, name))
+			return true;
+	}
+	return false;
+}
+
+bool
+ddl_is_leaving(const ZdmDdl *ddl, const ObjectAddress *object, const ObjectAddress *owner)
+{
+	if (ddl->going == NIL)
+		return false;
+	if (owner->classId == NamespaceRelationId)
+		return leaves(ddl, object, "schema", get_namespace_name(owner->objectId));
+	return owner->classId == RelationRelationId && object->classId == RelationRelationId &&
+		leaves(ddl, object, "parent", getObjectIdentity(owner, true));
 }

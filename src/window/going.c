@@ -10,9 +10,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "window/claims.h"
 #include "window/queue.h"
 
@@ -50,6 +53,15 @@ add_command(List *result, const AlterTableStmt *stmt, const AlterTableCmd *cmd, 
 	List	   *relids;
 	ListCell   *lc;
 
+	if (cmd->subtype == AT_DropInherit)
+	{
+		Oid			parent = RangeVarGetRelid(castNode(RangeVar, cmd->def), NoLock, true);
+
+		return OidIsValid(parent) ?
+			lappend(result, make_drop("parent", relid,
+									  quote_qualified_identifier(get_namespace_name(get_rel_namespace(parent)),
+																 get_rel_name(parent)))) : result;
+	}
 	if (cmd->subtype == AT_DropColumn)
 		kind = "column";
 	else if ((cmd->subtype == AT_ColumnDefault && cmd->def == NULL) ||
@@ -61,6 +73,19 @@ add_command(List *result, const AlterTableStmt *stmt, const AlterTableCmd *cmd, 
 	foreach(lc, relids)
 		result = lappend(result, make_drop(kind, lfirst_oid(lc), cmd->name));
 	return result;
+}
+
+/* A relation moves out of its schema. */
+static List *
+add_move(List *result, const AlterObjectSchemaStmt *stmt)
+{
+	Oid			relid = stmt->relation != NULL ?
+		RangeVarGetRelid(stmt->relation, NoLock, true) : InvalidOid;
+
+	if (!OidIsValid(relid))
+		return result;
+	return lappend(result, make_drop("schema", relid,
+									 get_namespace_name(get_rel_namespace(relid))));
 }
 
 /* Likewise of the steps that are an ALTER TABLE */
@@ -77,6 +102,8 @@ add_commands(List *result, const ZdmPending *pending)
 	{
 		const Node *stmt = lfirst_node(RawStmt, lc)->stmt;
 
+		if (IsA(stmt, AlterObjectSchemaStmt))
+			result = add_move(result, (const AlterObjectSchemaStmt *) stmt);
 		foreach(lc2, IsA(stmt, AlterTableStmt) ? ((const AlterTableStmt *) stmt)->cmds : NIL)
 			result = add_command(result, (const AlterTableStmt *) stmt,
 								 lfirst_node(AlterTableCmd, lc2), target->relid);
