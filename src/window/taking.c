@@ -183,8 +183,12 @@ has_type(Oid relid, AttrNumber attnum, const ColumnDef *def)
 	Oid			typid_now;
 	int32		typmod_now;
 	Oid			collation;
+	Type		type = LookupTypeName(NULL, def->typeName, &typmod, true);
 
-	typenameTypeIdAndMod(NULL, def->typeName, &typid, &typmod);
+	if (type == NULL)
+		return false;			/* its step will say so */
+	typid = typeTypeId(type);
+	ReleaseSysCache(type);
 	get_atttypetypmodcoll(relid, attnum, &typid_now, &typmod_now, &collation);
 	return typid == typid_now && typmod == typmod_now;
 }
