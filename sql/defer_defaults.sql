@@ -12,7 +12,7 @@ CREATE TABLE item (id int PRIMARY KEY, checked int DEFAULT 1 CHECK (checked IS N
 INSERT INTO item VALUES (1);
 CREATE TABLE keyless (note text);
 INSERT INTO keyless VALUES ('old');
-SELECT zdm_begin_window('defaults', on_unsafe => 'defer') > 0;
+SELECT zdm_begin_window('defer_defaults', on_unsafe => 'defer') > 0;
 
 -- by a CHECK that is there; not by one that NULL passes
 ALTER TABLE item ALTER checked DROP DEFAULT;
@@ -46,7 +46,7 @@ ALTER TABLE item ADD CONSTRAINT f_positive CHECK (f > 0);
 ALTER TABLE item ALTER f DROP DEFAULT;
 COMMIT;
 
-CALL zdm_wait('defaults', '60s');
+CALL zdm_wait('defer_defaults', '60s');
 -- clients of the old version go on
 INSERT INTO item (id) VALUES (2);
 INSERT INTO keyless VALUES ('old client');
@@ -54,8 +54,8 @@ SELECT * FROM item ORDER BY id;
 SELECT * FROM keyless ORDER BY id;
 SELECT phase, state, sql FROM zdm.step WHERE sql ~* 'drop default' AND deferred AND window_id = (SELECT max(id) FROM zdm.window) ORDER BY sql, id;
 
-SELECT zdm_end_window('defaults');
-CALL zdm_wait('defaults', '60s');
+SELECT zdm_end_window('defer_defaults');
+CALL zdm_wait('defer_defaults', '60s');
 -- as the plain statements leave it
 SELECT attrelid::regclass, attname, attnotnull, atthasdef FROM pg_attribute
  WHERE attrelid IN ('item'::regclass, 'keyless'::regclass) AND attnum > 0 ORDER BY attrelid::regclass::text, attnum;
