@@ -221,20 +221,14 @@ static Relation
 lock_own_table(const RangeVar *name)
 {
 	Oid			relid = RangeVarGetRelid(name, NoLock, true);
-	Relation	rel;
+	ObjectAddress object;
 
 	if (!OidIsValid(relid) || (get_rel_relkind(relid) != RELKIND_RELATION &&
 							   get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE))
 		return NULL;
-	rel = try_relation_open(relid, NoLock);
-	if (rel == NULL)
+	ObjectAddressSet(object, RelationRelationId, relid);
+	if (!has_privs_of_role(GetUserId(), related_owner(&object)))
 		return NULL;
-	if (!has_privs_of_role(GetUserId(), rel->rd_rel->relowner))
-	{
-		relation_close(rel, NoLock);
-		return NULL;
-	}
-	relation_close(rel, NoLock);
 	return try_relation_open(relid, AccessExclusiveLock);
 }
 
