@@ -47,6 +47,7 @@ BEGIN
 	CREATE FUNCTION remake.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 	CREATE VIEW remake.active WITH (security_barrier) AS SELECT id, email FROM remake.customer;
 	ALTER VIEW remake.active ALTER email SET DEFAULT 'none', ALTER id SET DEFAULT 0;
+	CREATE VIEW remake."a second" AS SELECT 1 AS one;
 	COMMENT ON VIEW remake.active IS 'the old one';
 	COMMENT ON COLUMN remake.active.email IS 'old column';
 	COMMENT ON COLUMN remake.active.id IS 'old key';
@@ -76,7 +77,7 @@ BEGIN
 END $$;
 CREATE TABLE migration (n int GENERATED ALWAYS AS IDENTITY, sql text);
 INSERT INTO migration (sql) VALUES
-	('DROP VIEW remake.active'),
+	('DROP VIEW remake."a second", remake.active'),
 	('CREATE VIEW remake.active AS SELECT id, email FROM remake.customer WHERE id > 0'),
 	('DROP FUNCTION remake.f(int)'),
 	('CREATE FUNCTION remake.f(a int) RETURNS int LANGUAGE sql AS ''SELECT 2'''),
@@ -132,7 +133,8 @@ SELECT sql FROM migration ORDER BY n \gexec
 COMMIT;
 -- once more changes nothing
 BEGIN;
-SELECT sql FROM migration ORDER BY n \gexec
+DROP VIEW remake.active;
+SELECT sql FROM migration WHERE n > 1 ORDER BY n \gexec
 COMMIT;
 SELECT zdm_end_window('defer_remake');
 CALL zdm_run('defer_remake');

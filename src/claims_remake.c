@@ -49,7 +49,7 @@ typedef struct Remade
 	ObjectAddress address;
 	const char *kind;			/* as in ALTER and COMMENT */
 	const char *name;			/* for SQL */
-	ObjectType acl_type;
+	ObjectType	acl_type;
 	Oid			owner;
 	Oid			new_owner;
 	const Acl  *acl;
@@ -165,7 +165,7 @@ leave_rights(const Remade *remade, Oid nspoid)
 	{
 		if (lfirst_oid(lc) != remade->owner && lfirst_oid(lc) != remade->new_owner)
 			leave_revoke(remade, rights_of(acl, lfirst_oid(lc)) & ~rights_of(future, lfirst_oid(lc)),
-				   NULL, lfirst_oid(lc));
+						 NULL, lfirst_oid(lc));
 	}
 	foreach(lc, roles_of(future))
 	{
@@ -258,6 +258,23 @@ leave_owner(const Remade *remade)
 							  role_text(remade->new_owner)));
 }
 
+/* The step as one on that relation alone: others that it drops may go before. */
+static const ZdmPending *
+step_on(const ZdmPending *pending, Oid relid)
+{
+	ZdmPending *result = palloc(sizeof(ZdmPending));
+	ListCell   *lc;
+
+	*result = *pending;
+	result->targets = NIL;
+	foreach(lc, pending->targets)
+	{
+		if (((ZdmPlanTarget *) lfirst(lc))->relid == relid)
+			result->targets = lappend(result->targets, lfirst(lc));
+	}
+	return result;
+}
+
 void
 claims_remake_view(ZdmConflict *conflict, const ZdmPending *pending, Oid relid)
 {
@@ -267,9 +284,12 @@ claims_remake_view(ZdmConflict *conflict, const ZdmPending *pending, Oid relid)
 	int			natts = form->relnatts;
 	bool		isnull;
 	Datum		datum = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
-	Remade		remade = {conflict, pending, .kind = "VIEW", .acl_type = OBJECT_TABLE,
-	.owner = form->relowner, .new_owner = GetUserId()};
+	Remade		remade = {conflict, step_on(pending, relid)};
 
+	remade.kind = "VIEW";
+	remade.acl_type = OBJECT_TABLE;
+	remade.owner = form->relowner;
+	remade.new_owner = GetUserId();
 	if (!isnull)
 		remade.acl = DatumGetAclPCopy(datum);
 	ReleaseSysCache(tuple);
@@ -279,7 +299,8 @@ claims_remake_view(ZdmConflict *conflict, const ZdmPending *pending, Oid relid)
 	for (AttrNumber attnum = 1; attnum <= natts; attnum++)
 		leave_column(&remade, attnum);
 	leave_rights(&remade, nspoid);
-	leave_comment(conflict, pending, &remade.address, psprintf("VIEW %s", remade.name));
+	leave_comment(conflict, remade.pending, &remade.address,
+				  psprintf("VIEW %s", remade.name));
 	leave_owner(&remade);
 }
 
@@ -291,9 +312,11 @@ claims_remake_function(ZdmConflict *conflict, const ZdmPending *pending, Oid fun
 	Oid			nspoid = form->pronamespace;
 	bool		isnull;
 	Datum		datum = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proacl, &isnull);
-	Remade		remade = {conflict, pending, .acl_type = OBJECT_FUNCTION,
-	.owner = form->proowner, .new_owner = GetUserId()};
+	Remade		remade = {conflict, pending};
 
+	remade.acl_type = OBJECT_FUNCTION;
+	remade.owner = form->proowner;
+	remade.new_owner = GetUserId();
 	if (!isnull)
 		remade.acl = DatumGetAclPCopy(datum);
 	remade.kind = form->prokind == PROKIND_PROCEDURE ? "PROCEDURE" : "FUNCTION";
