@@ -32,6 +32,7 @@
 #include "utils/ruleutils.h"
 #include "window/ledger.h"
 #include "window/probe.h"
+#include "window/related.h"
 #include "window/taking.h"
 
 static char *
