@@ -52,6 +52,8 @@ BEGIN
 	CREATE TABLE going.tree (id serial PRIMARY KEY);
 	CREATE TABLE going.parent (id int, m going.mood DEFAULT 'b');
 	CREATE TABLE going.child () INHERITS (going.parent);
+	CREATE TABLE going.parted (id int, m going.mood DEFAULT 'a') PARTITION BY LIST (m);
+	CREATE TABLE going.part PARTITION OF going.parted FOR VALUES IN ('a');
 	CREATE TABLE going.guarded (id int, x int);
 	CREATE POLICY p ON going.guarded USING (going.visible());
 	CREATE TRIGGER t BEFORE INSERT ON going.guarded FOR EACH ROW EXECUTE FUNCTION going.fire();
@@ -70,6 +72,7 @@ INSERT INTO migration (sql) VALUES
 	-- a column with a default, and its type
 	('ALTER TABLE going.c DROP COLUMN m'),
 	('ALTER TABLE going.parent DROP COLUMN m'),
+	('DROP TABLE going.parted'),
 	('DROP TYPE going.mood'),
 	-- a column with an index, and the function in it
 	('ALTER TABLE going.c DROP COLUMN name'),

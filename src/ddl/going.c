@@ -104,6 +104,13 @@ owners_of(const ObjectAddress *object)
 	ZdmCatalogScan scan;
 	HeapTuple	tuple;
 
+	if (object->objectSubId != 0)
+	{
+		ObjectAddress *whole = palloc(sizeof(ObjectAddress));
+
+		ObjectAddressSet(*whole, object->classId, object->objectId);
+		result = lappend(result, whole);
+	}
 	catalog_scan_depend(&scan, object, false);
 	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
