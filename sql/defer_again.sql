@@ -300,5 +300,80 @@ SELECT relname FROM pg_class WHERE relnamespace = 'named'::regnamespace AND relk
 SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'named'::regnamespace ORDER BY 1;
 DROP SCHEMA named CASCADE;
 
+-- the name that a table gives up is not free for a view either
+RESET search_path;
+CREATE SCHEMA given;
+SET search_path = given, defer_again, public;
+CREATE TABLE line (id int PRIMARY KEY, n int CHECK (n > 0));
+CREATE VIEW v AS SELECT id FROM line;
+SELECT zdm_begin_window('given', 'defer') > 0;
+\set VERBOSITY sqlstate
+BEGIN;
+ALTER TABLE line RENAME TO lines;
+SAVEPOINT a;
+CREATE VIEW line AS SELECT * FROM lines;
+ROLLBACK TO a;
+CREATE OR REPLACE VIEW line AS SELECT * FROM lines;
+ROLLBACK TO a;
+CREATE TABLE another (LIKE lines INCLUDING ALL);
+ALTER VIEW v RENAME TO w;
+SAVEPOINT a;
+CREATE VIEW v AS SELECT * FROM w;
+ROLLBACK TO a;
+CREATE VIEW w AS SELECT 1 AS id;
+ROLLBACK TO a;
+CREATE OR REPLACE VIEW w AS SELECT id, n FROM lines;
+ROLLBACK;
+\set VERBOSITY terse
+SELECT zdm_end_window('given') >= 0;
+CALL zdm_run('given');
+CALL zdm_wait('given');
+DROP SCHEMA given CASCADE;
+
+-- domains, comments on what is made anew, and what is due for removal
+RESET search_path;
+CREATE SCHEMA more;
+SET search_path = more, defer_again, public;
+CREATE DOMAIN plain_domain AS int;
+CREATE TABLE used (d plain_domain);
+CREATE TABLE t (a int, CONSTRAINT k UNIQUE (a));
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON t USING (true);
+CREATE TABLE parts (a int) PARTITION BY LIST (a);
+CREATE TABLE part PARTITION OF parts FOR VALUES IN (1);
+INSERT INTO t VALUES (1);
+SELECT zdm_begin_window('more', 'defer') > 0;
+BEGIN;
+ALTER DOMAIN plain_domain SET NOT NULL;
+ALTER DOMAIN plain_domain DROP NOT NULL;
+ALTER DOMAIN plain_domain ADD CONSTRAINT positive CHECK (value > 0);
+SAVEPOINT a;
+ALTER DOMAIN plain_domain ADD CONSTRAINT positive CHECK (value > 1);
+ROLLBACK TO a;
+ALTER DOMAIN plain_domain DROP CONSTRAINT positive;
+DROP POLICY p ON t;
+CREATE POLICY p ON t USING (a > 4);
+COMMENT ON POLICY p ON t IS 'the new one';
+ALTER TABLE t DROP CONSTRAINT k;
+SAVEPOINT a;
+ALTER TABLE t RENAME CONSTRAINT k TO k2;
+ROLLBACK TO a;
+ALTER TABLE t ADD CONSTRAINT k UNIQUE (a);
+COMMENT ON CONSTRAINT k ON t IS 'the new key';
+DROP TABLE part;
+SAVEPOINT a;
+ALTER TABLE parts DETACH PARTITION part;
+ROLLBACK TO a;
+COMMIT;
+SELECT waits('more');
+SELECT zdm_end_window('more') >= 0;
+CALL zdm_run('more');
+CALL zdm_wait('more');
+SELECT state FROM zdm_windows WHERE name = 'more';
+SELECT obj_description(oid, 'pg_policy') FROM pg_policy WHERE polrelid = 't'::regclass;
+SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = 't'::regclass AND conname = 'k';
+INSERT INTO used VALUES (NULL), (-1);
+DROP SCHEMA more CASCADE;
+
 SET search_path = defer_again, public;
 DROP SCHEMA defer_again, plain, staged CASCADE;

@@ -577,6 +577,9 @@ meet(ZdmConflict *conflict, Node *stmt)
 		case T_AlterTableStmt:
 			claims_meet_alter_table(conflict, (AlterTableStmt *) stmt);
 			break;
+		case T_AlterDomainStmt:
+			claims_meet_domain(conflict, (AlterDomainStmt *) stmt);
+			break;
 		case T_AlterOwnerStmt:
 			claims_meet_owner(conflict, (AlterOwnerStmt *) stmt);
 			break;

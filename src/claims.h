@@ -158,6 +158,7 @@ extern void claims_meet_index_mark(ZdmConflict *conflict, Oid relid, const Alter
 extern void claims_meet_relation_owner(ZdmConflict *conflict, Oid relid,
 									   const AlterTableCmd *cmd);
 extern void claims_meet_owner(ZdmConflict *conflict, const AlterOwnerStmt *stmt);
+extern void claims_meet_domain(ZdmConflict *conflict, const AlterDomainStmt *stmt);
 extern bool claims_meet_membership(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd);
 extern void claims_meet_attached(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd);
 

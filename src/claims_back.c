@@ -19,10 +19,13 @@
 #include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_type.h"
 #include "claims.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
+#include "nodes/makefuncs.h"
 #include "parser/parse_node.h"
+#include "parser/parse_type.h"
 #include "parser/parse_utilcmd.h"
 #include "rehearse.h"
 #include "utils/acl.h"
@@ -152,6 +155,68 @@ claims_meet_owner(ZdmConflict *conflict, const AlterOwnerStmt *stmt)
 	}
 }
 
+/* The last step that alters the domain so, a constraint of that name if there is one */
+static const ZdmPending *
+last_domain_step(const ZdmConflict *conflict, Oid domain, char subtype, const char *name)
+{
+	const ZdmPending *result = NULL;
+	ListCell   *lc;
+
+	foreach(lc, conflict->pending)
+	{
+		const ZdmPending *pending = lfirst(lc);
+		const AlterDomainStmt *stmt =
+			(const AlterDomainStmt *) linitial_node(RawStmt, pending->stmts)->stmt;
+
+		if (!IsA(stmt, AlterDomainStmt) || stmt->subtype != subtype ||
+			list_member_ptr(conflict->cancels, pending) ||
+			LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName), true) != domain)
+			continue;
+		if (name == NULL || (castNode(Constraint, stmt->def)->conname != NULL &&
+							 strcmp(castNode(Constraint, stmt->def)->conname, name) == 0))
+			result = pending;
+	}
+	return result;
+}
+
+static void
+check_domain_owner(const AlterDomainStmt *stmt, Oid domain)
+{
+	ObjectAddress address;
+
+	ObjectAddressSet(address, TypeRelationId, domain);
+	check_object_ownership(GetUserId(), OBJECT_DOMAIN, address,
+						   (Node *) makeTypeNameFromNameList(stmt->typeName), NULL);
+}
+
+/* What a domain is to have, it is to have no more. */
+void
+claims_meet_domain(ZdmConflict *conflict, const AlterDomainStmt *stmt)
+{
+	Oid			domain = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName), true);
+	const char *name = stmt->subtype == 'C' ? castNode(Constraint, stmt->def)->conname : stmt->name;
+	const ZdmPending *pending = NULL;
+
+	if (!OidIsValid(domain))
+		return;
+	if (stmt->subtype == 'N')
+		pending = last_domain_step(conflict, domain, 'O', NULL);
+	else if ((stmt->subtype == 'C' || stmt->subtype == 'X') && name != NULL)
+		pending = last_domain_step(conflict, domain, 'C', name);
+	if (pending == NULL)
+		return;
+	check_domain_owner(stmt, domain);
+	if (stmt->subtype == 'C')
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("constraint \"%s\" for domain \"%s\" already exists",
+						name, strVal(llast(stmt->typeName))),
+				 errdetail("%s", claims_describe(pending))));
+	claims_cancel_made(conflict, pending, DROP_RESTRICT);
+	if (stmt->subtype == 'X' && !OidIsValid(get_domain_constraint_oid(domain, name, true)))
+		conflict->left = "";
+}
+
 /* Are these the bounds that the partition has? */
 static bool
 has_bounds(const ZdmConflict *conflict, Oid parent, Oid partition, PartitionBoundSpec *bound)
@@ -272,6 +337,10 @@ meet_inherit(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd)
 bool
 claims_meet_membership(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd)
 {
+	Oid			other = other_of(NULL, cmd);
+
+	if (OidIsValid(other))
+		claims_check_relation(conflict, other, get_rel_name(other));
 	switch (cmd->subtype)
 	{
 		case AT_AttachPartition:

@@ -453,6 +453,17 @@ check_view_sources(Node *node, void *arg)
 	return raw_expression_tree_walker(node, check_view_sources, arg);
 }
 
+/* Does the view's query name the relation? */
+static bool
+names_relation(Node *node, void *arg)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeVar))
+		return RangeVarGetRelid((RangeVar *) node, NoLock, true) == *(const Oid *) arg;
+	return raw_expression_tree_walker(node, names_relation, arg);
+}
+
 void
 claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt)
 {
@@ -471,9 +482,10 @@ claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt)
 	if (pending == NULL)
 		return;
 	relid = get_relname_relid(stmt->view->relname, get_namespace_oid(nspname, false));
-	if (!is_made && list_member_oid(conflict->redirected, relid))
-		return;
-	if (is_made || get_rel_relkind(relid) != RELKIND_VIEW)
+	if (!is_made && list_member_oid(conflict->redirected, relid) && stmt->replace &&
+		(get_rel_relkind(relid) == RELKIND_VIEW || !names_relation(stmt->query, &relid)))
+		return;					/* by the name that it is to get */
+	if (is_made || claims_renames(pending) || get_rel_relkind(relid) != RELKIND_VIEW)
 	{
 		(void) claims_check_new_relation(conflict, nspname, stmt->view->relname, false);
 		return;
@@ -650,6 +662,38 @@ line_up_comment(ZdmConflict *conflict, const ZdmPending *pending, const CommentS
 	conflict->left = "";
 }
 
+/* That of one which a step drops and makes anew comes after it. */
+static void
+comment_on_policy(ZdmConflict *conflict, const CommentStmt *stmt)
+{
+	List	   *names = castNode(List, stmt->object);
+	Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(list_truncate(list_copy(names),
+																				list_length(names) - 1)),
+										 NoLock, true);
+	const ZdmPending *maker = NULL;
+	char	   *identity;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (!OidIsValid(relid))
+		return;
+	identity = claims_part_identity(relid, strVal(llast(names)));
+	foreach(lc, conflict->pending)
+	{
+		foreach(lc2, ((ZdmPending *) lfirst(lc))->claims)
+		{
+			const ZdmClaim *claim = lfirst(lc2);
+
+			if (strcmp(claim->kind, "policy") == 0 && strcmp(claim->name, identity) == 0 &&
+				strcmp(claim->action, "make") == 0)
+				maker = lfirst(lc);
+		}
+	}
+	if (maker != NULL && claims_on_object(conflict, "policy", identity) == NULL)
+		line_up_comment(conflict, maker, stmt, psprintf("POLICY %s", identity), "policy", NULL,
+						InvalidOid, identity);
+}
+
 void
 claims_meet_comment(ZdmConflict *conflict, const CommentStmt *stmt)
 {
@@ -679,8 +723,7 @@ claims_meet_comment(ZdmConflict *conflict, const CommentStmt *stmt)
 		name = strVal(llast(names));
 		rv = makeRangeVarFromNameList(list_truncate(list_copy(names), list_length(names) - 1));
 		relid = RangeVarGetRelid(rv, NoLock, true);
-		if (!OidIsValid(relid) ||
-			OidIsValid(get_relation_constraint_oid(relid, name, true)))
+		if (!OidIsValid(relid))
 			return;
 		pending = claims_on_part(conflict, "constraint", relid, name, &is_made);
 		if (pending != NULL && is_made)
@@ -690,4 +733,6 @@ claims_meet_comment(ZdmConflict *conflict, const CommentStmt *stmt)
 																get_rel_name(relid))),
 							"constraint", NULL, relid, name);
 	}
+	else if (stmt->objtype == OBJECT_POLICY)
+		comment_on_policy(conflict, stmt);
 }

@@ -85,12 +85,20 @@ rename_constraint(ZdmConflict *conflict, Oid relid, const RenameStmt *stmt)
 {
 	const char *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 												   get_rel_name(relid));
-	const ZdmPending *pending = NULL;
+	const ZdmPending *pending;
+	bool		is_made;
 	ZdmPart    *part;
 	ListCell   *lc;
 	ListCell   *lc2;
 
 	claims_meet_attached(conflict, relid, NULL);
+	pending = claims_on_part(conflict, "constraint", relid, stmt->subname, &is_made);
+	if (pending != NULL && !is_made)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("constraint \"%s\" for table \"%s\" does not exist",
+						stmt->subname, get_rel_name(relid)),
+				 errdetail("It is due for removal. %s", claims_describe(pending))));
 	foreach(lc, conflict->pending)
 	{
 		foreach(lc2, ((ZdmPending *) lfirst(lc))->claims)
