@@ -458,4 +458,37 @@ CALL zdm_wait('names');
 SELECT state FROM zdm_windows WHERE name = 'names' ORDER BY id;
 SELECT 'missing', c FROM before EXCEPT ALL SELECT 'missing', c FROM catalog('staged') c;
 SELECT 'new', c FROM catalog('staged') c EXCEPT ALL SELECT 'new', c FROM before;
+
+-- a table that waits because the default partition is to be read
+SET search_path = defer_names, public;
+SET zdm.small_table = 0;
+\set VERBOSITY sqlstate
+CREATE TABLE events (id int) PARTITION BY RANGE (id);
+CREATE TABLE events_rest PARTITION OF events DEFAULT;
+INSERT INTO events VALUES (1);
+SELECT zdm_begin_window('queued tables', 'defer') > 0;
+BEGIN;
+CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20);
+\set ON_ERROR_ROLLBACK on
+CREATE INDEX ON events_2 (id);
+ALTER TABLE defer_names.events_2 ADD CHECK (id > 0);
+ALTER TABLE IF EXISTS events_2 RENAME TO events_two;
+ALTER TABLE events_2 SET SCHEMA public;
+COMMENT ON TABLE events_2 IS 'two';
+COMMENT ON COLUMN events_2.id IS 'two';
+GRANT SELECT ON events_2 TO PUBLIC;
+CREATE TABLE part (id int REFERENCES events_2);
+CREATE TRIGGER tr BEFORE INSERT ON events_2 FOR EACH ROW EXECUTE FUNCTION tsvector_update_trigger();
+CREATE POLICY p ON events_2;
+CREATE STATISTICS st ON id, tableoid FROM events_2;
+TRUNCATE events_2;
+ALTER TABLE events DETACH PARTITION events_2;
+-- other names are the server's
+CREATE INDEX ON elsewhere (id);
+CREATE INDEX ON plain.events_2 (id);
+\set ON_ERROR_ROLLBACK off
+DROP TABLE events_2;
+COMMIT;
+\set VERBOSITY default
+SELECT zdm_end_window('queued tables');
 DROP SCHEMA defer_names, plain, staged CASCADE;

@@ -672,6 +672,7 @@ claims_find_among(ZdmUtility *utility, List *pending)
 	conflict->ddl.query = utility->query;
 	conflict->ddl.xact = transaction_state();
 	conflict->ddl.command = GetCommandTagName(CreateCommandTag(stmt));
+	claims_check_made_tables(conflict, stmt);
 	meet(conflict, stmt);
 	if (conflict->left == NULL && conflict->cancels == NIL && conflict->behind == NIL &&
 		conflict->asides == NIL && conflict->copied == NIL && conflict->not_before == NULL &&

@@ -192,6 +192,9 @@ extern bool claims_statement_requires_value(const ZdmConflict *conflict, Oid rel
 /* before such a command: a queued DROP DEFAULT waits for the end of the window */
 extern void claims_keep_defaults(ZdmConflict *conflict, Oid relid, const AlterTableCmd *cmd);
 
+/* claims_table.c: ZDM04 if the statement is about a table that a step will make */
+extern void claims_check_made_tables(const ZdmConflict *conflict, const Node *stmt);
+
 /* claims_object.c */
 extern void claims_meet_drop(ZdmConflict *conflict, const DropStmt *stmt);
 extern void claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt);
