@@ -239,10 +239,34 @@ same_columns(List *a, List *b)
 	return list_length(a) == list_length(b) && list_difference(a, b) == NIL;
 }
 
+/* Does a step drop the index, by itself or with its constraint? */
 static bool
-has_key(const ZdmDdl *ddl, Oid relid, List *columns)
+is_due(const ZdmConflict *conflict, Oid index)
 {
-	ZdmDdl		scratch = *ddl;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, conflict->pending)
+	{
+		const ZdmPending *pending = lfirst(lc);
+
+		foreach(lc2, list_member_ptr(conflict->cancels, pending) ? NIL : pending->claims)
+		{
+			const ZdmClaim *claim = lfirst(lc2);
+
+			if (strcmp(claim->action, "drop") == 0 && strcmp(claim->kind, "relation") == 0 &&
+				claim->relid == index)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* One that stays */
+static bool
+has_key(const ZdmConflict *conflict, Oid relid, List *columns)
+{
+	ZdmDdl		scratch = conflict->ddl;
 	ZdmRel	   *rel = ddl_rel_by_oid(&scratch, relid);
 	ListCell   *lc;
 
@@ -252,7 +276,7 @@ has_key(const ZdmDdl *ddl, Oid relid, List *columns)
 		List	   *keys = NIL;
 
 		if (!index->is_unique || index->has_predicate || index->has_exprs ||
-			(columns == NIL && !index->is_primary))
+			(columns == NIL && !index->is_primary) || is_due(conflict, index->indexoid))
 			continue;
 		for (int i = 0; i < index->nkeyatts; i++)
 			keys = lappend(keys, makeString(get_attname(relid, index->attnums[i], false)));
@@ -311,7 +335,7 @@ claims_missing_key(const ZdmConflict *conflict, Oid relid, const Constraint *con
 {
 	ListCell   *lc;
 
-	if (!OidIsValid(relid) || has_key(&conflict->ddl, relid, con->pk_attrs))
+	if (!OidIsValid(relid) || has_key(conflict, relid, con->pk_attrs))
 		return NULL;
 	foreach(lc, conflict->pending)
 	{
