@@ -93,9 +93,22 @@ CREATE TABLE "goes Away" (a int);
 CREATE TABLE moves (a int);
 CREATE FUNCTION f(a int, b text DEFAULT '') RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE PROCEDURE p() LANGUAGE sql AS '';
+CREATE SCHEMA rights_gone;
+CREATE TABLE gone (a serial);
+CREATE FUNCTION f_gone() RETURNS int LANGUAGE sql AS 'SELECT 1';
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA "Defer rights" TO regress_rights_app, CURRENT_USER WITH GRANT OPTION;
 SELECT zdm_begin_window('defer_rights', 'defer') IS NOT NULL AS open;
 BEGIN;
+DROP TABLE gone;
+DROP FUNCTION f_gone;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA "Defer rights" FROM regress_rights_app;
+\set ON_ERROR_ROLLBACK on
+REVOKE SELECT ON gone FROM regress_rights_app;
+GRANT USAGE ON SEQUENCE gone_a_seq TO regress_rights_app;
+DROP SCHEMA rights_gone;
+REVOKE USAGE ON SCHEMA rights_gone FROM regress_rights_app;
+REVOKE ALL ON ALL TABLES IN SCHEMA rights_gone FROM regress_rights_app;
+\set ON_ERROR_ROLLBACK off
 REVOKE GRANT OPTION FOR INSERT ON ALL TABLES IN SCHEMA "Defer rights" FROM regress_rights_app CASCADE;
 REVOKE SELECT ON ALL TABLES IN SCHEMA "Defer rights" FROM regress_rights_app CASCADE;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "Defer rights" FROM PUBLIC;

@@ -122,6 +122,32 @@ concerns_role(const GrantRoleStmt *revoke, const GrantRoleStmt *grant)
 	return false;
 }
 
+/* What is due for removal is gone to its author. */
+static void
+check_granted(const ZdmConflict *conflict, const GrantStmt *stmt)
+{
+	bool		on_schema = stmt->objtype == OBJECT_SCHEMA ||
+		stmt->targtype == ACL_TARGET_ALL_IN_SCHEMA;
+	ListCell   *lc;
+
+	foreach(lc, stmt->targtype == ACL_TARGET_DEFAULTS ? NIL : stmt->objects)
+	{
+		const ZdmPending *pending;
+
+		if (IsA(lfirst(lc), RangeVar))
+			claims_check_relation(conflict, RangeVarGetRelid(lfirst(lc), NoLock, true),
+								  ((RangeVar *) lfirst(lc))->relname);
+		if (!on_schema)
+			continue;
+		pending = claims_on_object(conflict, "schema", quote_identifier(strVal(lfirst(lc))));
+		if (pending != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_SCHEMA),
+					 errmsg("schema \"%s\" does not exist", strVal(lfirst(lc))),
+					 errdetail("It is due for removal. %s", claims_describe(pending))));
+	}
+}
+
 /* GRANT runs at once, and once more after what waits to be revoked. */
 void
 claims_meet_grant(ZdmConflict *conflict, const Node *stmt)
@@ -129,6 +155,8 @@ claims_meet_grant(ZdmConflict *conflict, const Node *stmt)
 	ListCell   *lc;
 	ListCell   *lc2;
 
+	if (IsA(stmt, GrantStmt))
+		check_granted(conflict, (const GrantStmt *) stmt);
 	foreach(lc, conflict->pending)
 	{
 		const ZdmPending *pending = lfirst(lc);

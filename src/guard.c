@@ -132,7 +132,8 @@ judge(Guard *guard)
 	ddl->in_block = ActivePortal == NULL ||
 		IsInTransactionBlock(guard->utility.context == PROCESS_UTILITY_TOPLEVEL);
 	ddl->in_function = guard->utility.context != PROCESS_UTILITY_TOPLEVEL;
-	if (guard->queued == NULL && (IsA(ddl->stmt, DropStmt) || IsA(ddl->stmt, AlterTableStmt)))
+	if (guard->queued == NULL &&
+		(IsA(ddl->stmt, DropStmt) || IsA(ddl->stmt, AlterTableStmt) || IsA(ddl->stmt, GrantStmt)))
 		ddl->going = queue_going();
 	ddl_analyze(ddl);
 	ddl->hazards = rights_filter(ddl);

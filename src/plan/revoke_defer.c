@@ -5,7 +5,7 @@
  *
  * It is meant for what is in the schema when it is sent.  What is made there
  * later in the window, by the new version, keeps its rights; what has gone to
- * another schema loses them.
+ * another schema loses them; what is due for removal is as good as gone.
  *
  * Copyright (c) 2026, the zdm developers
  *
@@ -103,7 +103,8 @@ zdm_defer_revoke_in_schema(ZdmDeferral *deferral, const GrantStmt *stmt, const c
 		foreach(lc2, zdm_all_in_schema(stmt->objtype, schema.objectId))
 		{
 			CHECK_FOR_INTERRUPTS();
-			revoke_on(deferral, stmt, lfirst(lc2), note);
+			if (!ddl_is_going(deferral->ddl, lfirst(lc2)))
+				revoke_on(deferral, stmt, lfirst(lc2), note);
 		}
 	}
 }
