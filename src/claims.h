@@ -36,8 +36,8 @@ typedef struct ZdmKept
 {
 	const ZdmPending *pending;
 	const ZdmClaim *claim;
-	const char *sql;			/* what is left for the step to do; NULL: all of
-								 * its sql */
+	const char *sql;			/* what is left for the step to do; NULL: all
+								 * of its sql */
 } ZdmKept;
 
 /* What is found of one statement, and what is to be done about it. */
