@@ -463,6 +463,7 @@ SELECT 'new', c FROM catalog('staged') c EXCEPT ALL SELECT 'new', c FROM before;
 SET search_path = defer_names, public;
 SET zdm.small_table = 0;
 \set VERBOSITY sqlstate
+CREATE TABLE key_of_due (id int PRIMARY KEY);
 CREATE TABLE events (id int) PARTITION BY RANGE (id);
 CREATE TABLE events_rest PARTITION OF events DEFAULT;
 INSERT INTO events VALUES (1);
@@ -489,6 +490,14 @@ CREATE INDEX ON plain.events_2 (id);
 \set ON_ERROR_ROLLBACK off
 DROP TABLE events_2;
 COMMIT;
+-- a table that is due for removal has its rows still, though its foreign key is gone
+CREATE TABLE due (id int REFERENCES key_of_due);
+SELECT zdm_end_window('queued tables');
+SELECT zdm_begin_window('queued tables', 'defer') > 0;
+BEGIN;
+DROP TABLE due;
+CREATE TABLE due (id int);
+ROLLBACK;
 \set VERBOSITY default
 SELECT zdm_end_window('queued tables');
 DROP SCHEMA defer_names, plain, staged CASCADE;

@@ -319,6 +319,7 @@ run_once(Guard *guard)
 	if (guard->deferral != NULL)
 	{
 		deferral_run(&guard->utility, guard->deferral);
+		guard->ddl.dropped_tables = guard->ddl.dropped_indexes = NIL;	/* not yet */
 		if (deferral_blocks(guard->deferral))
 			transaction_note(&guard->ddl);
 		return;
