@@ -91,6 +91,7 @@ SET search_path = "Defer rights", public;
 CREATE TABLE stays (a int);
 CREATE TABLE "goes Away" (a int);
 CREATE TABLE moves (a int);
+CREATE TABLE moved (a int);
 CREATE FUNCTION f(a int, b text DEFAULT '') RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE PROCEDURE p() LANGUAGE sql AS '';
 CREATE SCHEMA rights_gone;
@@ -101,6 +102,7 @@ SELECT zdm_begin_window('defer_rights', 'defer') IS NOT NULL AS open;
 BEGIN;
 DROP TABLE gone;
 DROP FUNCTION f_gone;
+ALTER TABLE moved SET SCHEMA defer_rights;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA "Defer rights" FROM regress_rights_app;
 \set ON_ERROR_ROLLBACK on
 REVOKE SELECT ON gone FROM regress_rights_app;
@@ -123,7 +125,7 @@ CALL zdm_run('defer_rights');
 CALL zdm_wait('defer_rights');
 SELECT n.nspname, c.relname, string_agg(privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, ' ' ORDER BY 1)
   FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace, aclexplode(relacl)
- WHERE grantee = 'regress_rights_app'::regrole AND relname IN ('stays', 'moves') GROUP BY 1, 2 ORDER BY 2;
+ WHERE grantee = 'regress_rights_app'::regrole AND relname IN ('stays', 'moves', 'moved') GROUP BY 1, 2 ORDER BY 2;
 SELECT proname, has_function_privilege('regress_rights_app', oid, 'EXECUTE') FROM pg_proc WHERE pronamespace = '"Defer rights"'::regnamespace ORDER BY 1;
 DROP SCHEMA "Defer rights" CASCADE;
 DROP SCHEMA defer_rights CASCADE;

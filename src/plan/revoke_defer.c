@@ -5,7 +5,8 @@
  *
  * It is meant for what is in the schema when it is sent.  What is made there
  * later in the window, by the new version, keeps its rights; what has gone to
- * another schema loses them; what is due for removal is as good as gone.
+ * another schema loses them; what is due for removal, or to leave, is as good
+ * as gone.
  *
  * Copyright (c) 2026, the zdm developers
  *
@@ -103,7 +104,8 @@ zdm_defer_revoke_in_schema(ZdmDeferral *deferral, const GrantStmt *stmt, const c
 		foreach(lc2, zdm_all_in_schema(stmt->objtype, schema.objectId))
 		{
 			CHECK_FOR_INTERRUPTS();
-			if (!ddl_is_going(deferral->ddl, lfirst(lc2)))
+			if (!ddl_is_going(deferral->ddl, lfirst(lc2)) &&
+				!ddl_is_leaving(deferral->ddl, lfirst(lc2), &schema))
 				revoke_on(deferral, stmt, lfirst(lc2), note);
 		}
 	}
