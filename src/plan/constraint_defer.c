@@ -177,7 +177,7 @@ put_aside(ZdmDeferral *deferral, const ZdmRel *index)
 
 	part = zdm_defer_part(deferral, ZDM_PHASE_EXPAND, "ALTER INDEX %s RENAME TO %s",
 						  ddl_rel_qualified(index), quote_identifier(name));
-	part->undo_sql = psprintf("ALTER INDEX %s RENAME TO %s",
+	part->undo_sql = psprintf("ALTER INDEX IF EXISTS %s RENAME TO %s",
 							  quote_qualified_identifier(index->nspname, name),
 							  quote_identifier(index->relname));
 	part->note = "The index stays in use; its name is free.";

@@ -346,7 +346,7 @@ alters_older(const ZdmPolicy *policy, const ZdmDdl *ddl)
 		!zdm_undo_goes_itself(policy, &object);
 }
 
-/* "ALTER INDEX s.new RENAME TO old", and the like; NULL for other kinds */
+/* "ALTER INDEX IF EXISTS s.new RENAME TO old", and the like; NULL for other kinds */
 static char *
 rename_back(const RenameStmt *stmt, const ZdmRel *rel)
 {
@@ -355,7 +355,7 @@ rename_back(const RenameStmt *stmt, const ZdmRel *rel)
 	switch (stmt->renameType)
 	{
 		case OBJECT_INDEX:
-			return psprintf("ALTER INDEX %s.%s RENAME TO %s", quote_identifier(rel->nspname), after,
+			return psprintf("ALTER INDEX IF EXISTS %s.%s RENAME TO %s", quote_identifier(rel->nspname), after,
 							quote_identifier(rel->relname));
 		case OBJECT_TRIGGER:
 			return psprintf("ALTER TRIGGER %s ON %s RENAME TO %s", after, ddl_rel_qualified(rel),

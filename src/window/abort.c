@@ -37,6 +37,13 @@
 
 PG_FUNCTION_INFO_V1(zdm_abort_window);
 
+/* A step that is undone by other SQL than was thought when it ran */
+typedef struct ChangedUndo
+{
+	int64		step_id;
+	const char *undo_sql;
+} ChangedUndo;
+
 /* An abort on its way; lives in the caller's context. */
 typedef struct Abort
 {
@@ -44,6 +51,7 @@ typedef struct Abort
 	MemoryContext context;
 	List	   *takings;		/* Taking */
 	List	   *void_steps;		/* int64 *: their undo has nothing to do */
+	List	   *changed;		/* ChangedUndo */
 	List	   *obstacles;		/* char *, sentences */
 	int64		undone;			/* steps queued */
 } Abort;
@@ -90,6 +98,16 @@ result_id(uint64 row, int column)
 	return id;
 }
 
+static void
+change_undo(Abort *undoing, int64 step_id, const char *undo_sql)
+{
+	ChangedUndo *changed = palloc(sizeof(ChangedUndo));
+
+	changed->step_id = step_id;
+	changed->undo_sql = undo_sql;
+	undoing->changed = lappend(undoing->changed, changed);
+}
+
 /* What undoing the steps that are done takes away. */
 static void
 find_undo(Abort *undoing)
@@ -97,6 +115,7 @@ find_undo(Abort *undoing)
 	static const Oid types[] = {INT8OID};
 	Datum		values[] = {Int64GetDatum(undoing->window->id)};
 	SPITupleTable *rows;
+	List	   *known = NIL;
 	uint64		count;
 
 	count = ledger_execute("SELECT id, undo_sql, relids, relnames FROM zdm.step"
@@ -106,11 +125,15 @@ find_undo(Abort *undoing)
 	rows = SPI_tuptable;
 	for (uint64 i = 0; i < count; i++)
 	{
+		const char *stored = SPI_getvalue(rows->vals[i], rows->tupdesc, 2);
+		const char *undo_sql = former_undo(&known, stored);
 		int64	   *id;
 
 		SPI_tuptable = rows;
 		id = result_id(i, 1);
-		if (!taking_add_undo(&undoing->takings, *id, SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
+		if (undo_sql != stored)
+			change_undo(undoing, *id, undo_sql);
+		if (!taking_add_undo(&undoing->takings, *id, undo_sql,
 							 ledger_result_oids(i, 3), ledger_result_texts(i, 4)))
 			undoing->void_steps = lappend(undoing->void_steps, id);
 	}
@@ -381,6 +404,24 @@ execute_on_ids(const char *sql, List *ids)
 	ledger_execute(sql, lengthof(types), types, values, NULL);
 }
 
+static void
+store_changed_undo(const Abort *undoing)
+{
+	static const Oid types[] = {INT8OID, TEXTOID};
+	ListCell   *lc;
+
+	foreach(lc, undoing->changed)
+	{
+		const ChangedUndo *changed = lfirst(lc);
+		Datum		values[] = {
+			Int64GetDatum(changed->step_id), CStringGetTextDatum(changed->undo_sql)
+		};
+
+		ledger_execute("UPDATE zdm.step SET undo_sql = $2 WHERE id = $1", lengthof(types), types,
+					   values, NULL);
+	}
+}
+
 /* Steps that are done are queued to be undone, the others are given up. */
 static void
 turn_steps(Abort *undoing)
@@ -397,6 +438,7 @@ turn_steps(Abort *undoing)
 		if (taking->step_id != 0 && taking_stays(undoing->takings, taking))
 			kept = lappend(kept, &taking->step_id);
 	}
+	store_changed_undo(undoing);
 	ledger_execute("UPDATE zdm.step SET state = 'cancelled', finished_at = clock_timestamp()"
 				   " WHERE window_id = $1 AND deferred AND state IN ('queued', 'failed')",
 				   lengthof(types), types, values, NULL);

@@ -17,6 +17,7 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
+#include "catalog/pg_attrdef.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
@@ -252,6 +253,12 @@ look_through_action(Undo *undo, Oid relid, const AlterTableCmd *cmd)
 				return;
 			ObjectAddressSet(object, ConstraintRelationId, conoid);
 			add_undo(undo, &object);
+			break;
+		case AT_ColumnDefault:
+			undo->does_anything = true;
+			ObjectAddressSet(object, AttrDefaultRelationId, GetAttrDefaultOid(relid, attnum));
+			if (OidIsValid(object.objectId))
+				add_undo(undo, &object);
 			break;
 		case AT_AlterColumnType:
 			undo->does_anything |= !has_type(relid, attnum, castNode(ColumnDef, cmd->def));

@@ -66,6 +66,13 @@ extern void taking_find_users(List *takings);
 extern void detached_release(List *takings);
 
 /*
+ * former.c: the undo_sql of the first step that has changed what this one
+ * changes back; that itself if it is the first.  known: what the calls for the
+ * steps before it have come to know, NIL for the first of all.
+ */
+extern const char *former_undo(List **known, const char *undo_sql);
+
+/*
  * order.c: see to it that what was made directly goes after its users.  When
  * all obstacles are known; between ledger_begin() and ledger_end().
  */
