@@ -498,6 +498,21 @@ BEGIN;
 DROP TABLE due;
 CREATE TABLE due (id int);
 ROLLBACK;
+-- IF EXISTS of what is as good as gone does nothing, also when it is sent again
+CREATE TABLE moved (id int);
+SELECT zdm_end_window('queued tables');
+SELECT zdm_begin_window('queued tables', 'defer') > 0;
+DROP TABLE due;
+ALTER TABLE IF EXISTS due ADD COLUMN a int;
+ALTER TABLE IF EXISTS due RENAME TO overdue;
+ALTER TABLE due ADD COLUMN a int;
+ALTER TABLE IF EXISTS moved RENAME TO gone_on;
+ALTER TABLE IF EXISTS moved RENAME TO gone_on;
+ALTER TABLE IF EXISTS moved SET SCHEMA public;
+ALTER TABLE IF EXISTS moved ADD COLUMN a int;
+ALTER TABLE IF EXISTS gone_on ADD COLUMN b int;
+SELECT relname, attname FROM pg_class c JOIN pg_attribute ON attrelid = c.oid WHERE relname IN ('moved', 'gone_on', 'due') AND relkind = 'r' AND attnum > 0 ORDER BY 1, 2;
 \set VERBOSITY default
 SELECT zdm_end_window('queued tables');
+CALL zdm_wait('queued tables', '60s');
 DROP SCHEMA defer_names, plain, staged CASCADE;

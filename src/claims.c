@@ -673,7 +673,10 @@ claims_find_among(ZdmUtility *utility, List *pending)
 	conflict->ddl.xact = transaction_state();
 	conflict->ddl.command = GetCommandTagName(CreateCommandTag(stmt));
 	claims_check_made_tables(conflict, stmt);
-	meet(conflict, stmt);
+	if (claims_finds_none(conflict, stmt))
+		conflict->left = "";
+	else
+		meet(conflict, stmt);
 	if (conflict->left == NULL && conflict->cancels == NIL && conflict->behind == NIL &&
 		conflict->asides == NIL && conflict->copied == NIL && conflict->not_before == NULL &&
 		conflict->old_key == NULL && conflict->kept == NIL)

@@ -195,6 +195,12 @@ extern void claims_keep_defaults(ZdmConflict *conflict, Oid relid, const AlterTa
 /* claims_table.c: ZDM04 if the statement is about a table that a step will make */
 extern void claims_check_made_tables(const ZdmConflict *conflict, const Node *stmt);
 
+/*
+ * claims_table.c: is it IF EXISTS of a relation that a step drops or gives
+ * another name?  Says so.
+ */
+extern bool claims_finds_none(const ZdmConflict *conflict, const Node *stmt);
+
 /* claims_object.c */
 extern void claims_meet_drop(ZdmConflict *conflict, const DropStmt *stmt);
 extern void claims_meet_view(ZdmConflict *conflict, const ViewStmt *stmt);

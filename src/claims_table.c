@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * claims_table.c
- *	  Statements on a table that a deferred step will make.
+ *	  Statements on a table that a deferred step will make, and IF EXISTS of
+ *	  one that it takes away.
  *
  * CREATE TABLE ... PARTITION OF waits where rows of the default partition have
  * to be read.  The table is not there until then, as the server would say; why
@@ -15,6 +16,7 @@
 
 #include "catalog/namespace.h"
 #include "claims.h"
+#include "utils/lsyscache.h"
 
 /* Does the unqualified name, or the one with that schema, stand for it? */
 static bool
@@ -170,4 +172,45 @@ claims_check_made_tables(const ZdmConflict *conflict, const Node *stmt)
 		default:
 			break;
 	}
+}
+
+/* The relation that the statement does nothing to if there is none; or NULL */
+static const RangeVar *
+optional_relation(const Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_AlterTableStmt:
+			return ((const AlterTableStmt *) stmt)->missing_ok ?
+				((const AlterTableStmt *) stmt)->relation : NULL;
+		case T_RenameStmt:
+			return ((const RenameStmt *) stmt)->missing_ok ?
+				((const RenameStmt *) stmt)->relation : NULL;
+		case T_AlterObjectSchemaStmt:
+			return ((const AlterObjectSchemaStmt *) stmt)->missing_ok ?
+				((const AlterObjectSchemaStmt *) stmt)->relation : NULL;
+		default:
+			return NULL;
+	}
+}
+
+bool
+claims_finds_none(const ZdmConflict *conflict, const Node *stmt)
+{
+	const RangeVar *name = optional_relation(stmt);
+	Oid			relid = name != NULL ? RangeVarGetRelid(name, NoLock, true) : InvalidOid;
+	const ZdmPending *pending;
+	bool		is_made;
+
+	if (!OidIsValid(relid))
+		return false;
+	pending = claims_on_relation(conflict, get_namespace_name(get_rel_namespace(relid)),
+								 get_rel_name(relid), &is_made);
+	if (pending == NULL || is_made ||
+		(claims_renames(pending) && list_member_oid(conflict->redirected, relid)))
+		return false;
+	ereport(NOTICE,
+			(errmsg("relation \"%s\" does not exist, skipping", name->relname),
+			 errdetail("%s", claims_describe(pending))));
+	return true;
 }
