@@ -365,6 +365,59 @@ sub run_everywhere
 	return \%result;
 }
 
+sub wait_for_server
+{
+	my ($node) = @_;
+
+	foreach (1 .. 1200)
+	{
+		return if IPC::Run::run([ 'pg_isready', '-q', '-h', $node->host, '-p', $node->port ]);
+		usleep(50_000);
+	}
+	die 'the server does not come back';
+}
+
+# Kill a process, for which the server ends all sessions, and wait until it has
+# come back; it accepts connections for a moment before it knows.  False if the
+# process had ended by itself.
+sub kill_process
+{
+	my ($node, $pid) = @_;
+	my $offset = -s $node->logfile;
+
+	kill 'KILL', $pid;
+	foreach my $attempt (1 .. 1200)
+	{
+		if (slurp_file($node->logfile, $offset) =~ /all server processes terminated; reinitializing/)
+		{
+			wait_for_server($node);
+			return 1;
+		}
+		return 0 if $attempt > 100 && !kill(0, $pid);
+		usleep(50_000);
+	}
+	die "the server has not noticed that process $pid was killed";
+}
+
+# The same of the backend of a script, if there is one; the others' end with it.
+sub kill_one
+{
+	my ($node, @scripts) = @_;
+	my $pid;
+
+	do
+	{
+		$pid = $node->safe_psql('postgres',
+			"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^(client|stopped)' ORDER BY random() LIMIT 1");
+		return if $pid eq '';
+	} until kill_process($node, $pid);
+	foreach my $script (@scripts)
+	{
+		usleep(20_000) until $script->finished;
+	}
+	return;
+}
+
 # The lines in which two states differ.
 sub differences
 {

@@ -103,18 +103,7 @@ sub wait_for_stops
 
 sub kill_one
 {
-	my (@victims) = @_;
-	my $pid = $node->safe_psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^(client|stopped)' ORDER BY random() LIMIT 1");
-
-	return if $pid eq '';
-	kill 'KILL', $pid;
-	foreach my $victim (@victims)
-	{
-		usleep(20_000) until $victim->finished;
-	}
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
-	return;
+	return ZdmStops::kill_one($node, @_);
 }
 
 sub stop_server

@@ -159,30 +159,9 @@ sub wait_for_stops
 	  . $node->safe_psql('postgres', 'SELECT datname, application_name, wait_event, query FROM pg_stat_activity');
 }
 
-sub wait_for_server
-{
-	foreach (1 .. 1200)
-	{
-		return if IPC::Run::run([ 'pg_isready', '-q', '-h', $node->host, '-p', $node->port ]);
-		usleep(50_000);
-	}
-	die 'the server does not come back';
-}
-
-# The death of one makes the server end all of them.
 sub kill_one
 {
-	my (@victims) = @_;
-	my $pid = $node->safe_psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^(client|stopped)' ORDER BY random() LIMIT 1");
-
-	return if $pid eq '';
-	kill 'KILL', $pid;
-	foreach my $victim (@victims)
-	{
-		usleep(20_000) until $victim->finished;
-	}
-	return wait_for_server();
+	return ZdmStops::kill_one($node, @_);
 }
 
 sub stop_server
@@ -343,9 +322,8 @@ foreach my $of_phase (@phases[ 1 .. 3 ])
 		last if $pid ne '';
 	}
 	isnt($pid, '', "$phase: there is a worker");
-	kill 'KILL', $pid if $pid ne '';
+	ZdmStops::kill_process($node, $pid) if $pid ne '';
 	$_->finish foreach @waiting;
-	wait_for_server();
 	$found = ZdmStops::run_everywhere($node, "CALL zdm_wait();\n\\echo \@\@ wait :SQLSTATE :LAST_ERROR_MESSAGE\n$look", map { "run_$_" } @working);
 	foreach my $name (@working)
 	{
