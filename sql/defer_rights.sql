@@ -92,6 +92,9 @@ CREATE TABLE stays (a int);
 CREATE TABLE "goes Away" (a int);
 CREATE TABLE moves (a int);
 CREATE TABLE moved (a int);
+CREATE TABLE renamed (a int);
+CREATE TABLE defer_rights.moved_in (a int);
+GRANT SELECT ON defer_rights.moved_in TO regress_rights_app;
 CREATE FUNCTION f(a int, b text DEFAULT '') RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE PROCEDURE p() LANGUAGE sql AS '';
 CREATE SCHEMA rights_gone;
@@ -103,6 +106,8 @@ BEGIN;
 DROP TABLE gone;
 DROP FUNCTION f_gone;
 ALTER TABLE moved SET SCHEMA defer_rights;
+ALTER TABLE renamed RENAME TO new_name;
+ALTER TABLE defer_rights.moved_in SET SCHEMA "Defer rights";
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA "Defer rights" FROM regress_rights_app;
 \set ON_ERROR_ROLLBACK on
 REVOKE SELECT ON gone FROM regress_rights_app;
@@ -125,7 +130,7 @@ CALL zdm_run('defer_rights');
 CALL zdm_wait('defer_rights');
 SELECT n.nspname, c.relname, string_agg(privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, ' ' ORDER BY 1)
   FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace, aclexplode(relacl)
- WHERE grantee = 'regress_rights_app'::regrole AND relname IN ('stays', 'moves', 'moved') GROUP BY 1, 2 ORDER BY 2;
+ WHERE grantee = 'regress_rights_app'::regrole AND relname IN ('stays', 'moves', 'moved', 'moved_in', 'new_name') GROUP BY 1, 2 ORDER BY 2;
 SELECT proname, has_function_privilege('regress_rights_app', oid, 'EXECUTE') FROM pg_proc WHERE pronamespace = '"Defer rights"'::regnamespace ORDER BY 1;
 DROP SCHEMA "Defer rights" CASCADE;
 DROP SCHEMA defer_rights CASCADE;

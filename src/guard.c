@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "claims.h"
 #include "ddl/ddl.h"
 #include "guc.h"
@@ -24,9 +25,11 @@
 #include "run/turn.h"
 #include "storage/proc.h"
 #include "tcop/pquery.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
+#include "window/alias.h"
 #include "window/ledger.h"
 #include "window/queue.h"
 #include "window/steps.h"
@@ -61,6 +64,12 @@ typedef struct Guard
 	MemoryContext context;		/* holds all of this, across attempts */
 } Guard;
 
+static Oid
+alias_of(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_VIEW ? alias_table(relid) : InvalidOid;
+}
+
 /* Collect what verdicts depend on, in this session and now. */
 void
 guard_policy(ZdmPolicy *policy)
@@ -70,6 +79,7 @@ guard_policy(ZdmPolicy *policy)
 	policy->mode = zdm_guc_mode;
 	policy->require_window = zdm_guc_require_window;
 	policy->is_born = born_in_window;
+	policy->alias_of = alias_of;
 	window = window_current(&policy->open_windows);
 	policy->window_id = window ? window->id : 0;
 	policy->window_name = window ? window->name : NULL;
@@ -90,6 +100,7 @@ policy_of_queued(ZdmPolicy *policy, const ZdmQueued *queued)
 	policy->mode = ZDM_MODE_ENFORCE;
 	policy->require_window = zdm_guc_require_window;
 	policy->is_born = born_in_window;
+	policy->alias_of = alias_of;
 	policy->carries_out = queued->id;
 	policy->undoes = queued->is_undo;
 	policy->window_id = queued->window_id;

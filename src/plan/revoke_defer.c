@@ -21,6 +21,7 @@
 #include "plan/drop_defer.h"
 #include "plan/undo.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* SELECT, UPDATE; none: ALL */
 static char *
@@ -88,6 +89,25 @@ revoke_on(ZdmDeferral *deferral, const GrantStmt *stmt, const ObjectAddress *obj
 	part->note = note;
 }
 
+/*
+ * A view that stands for a relation under its new name: that relation is meant
+ * if it comes from another schema, else it is there by its own name too.
+ * False if there is nothing to revoke from.
+ */
+static bool
+find_meant(const ZdmDeferral *deferral, ObjectAddress *object, const ObjectAddress *schema)
+{
+	Oid			table = object->classId == RelationRelationId ?
+		deferral->policy->alias_of(object->objectId) : InvalidOid;
+
+	if (OidIsValid(table))
+	{
+		object->objectId = table;
+		return get_rel_namespace(table) != schema->objectId;
+	}
+	return !ddl_is_going(deferral->ddl, object) && !ddl_is_leaving(deferral->ddl, object, schema);
+}
+
 void
 zdm_defer_revoke_in_schema(ZdmDeferral *deferral, const GrantStmt *stmt, const char *note)
 {
@@ -104,8 +124,7 @@ zdm_defer_revoke_in_schema(ZdmDeferral *deferral, const GrantStmt *stmt, const c
 		foreach(lc2, zdm_all_in_schema(stmt->objtype, schema.objectId))
 		{
 			CHECK_FOR_INTERRUPTS();
-			if (!ddl_is_going(deferral->ddl, lfirst(lc2)) &&
-				!ddl_is_leaving(deferral->ddl, lfirst(lc2), &schema))
+			if (find_meant(deferral, lfirst(lc2), &schema))
 				revoke_on(deferral, stmt, lfirst(lc2), note);
 		}
 	}

@@ -37,6 +37,9 @@ typedef struct ZdmPolicy
 	 */
 	bool		knows_births;
 	bool		(*is_born) (int64 window_id, const ObjectAddress *object);
+
+	/* the relation that the relation stands for, or InvalidOid */
+	Oid			(*alias_of) (Oid relid);
 } ZdmPolicy;
 
 typedef struct ZdmJudgement
