@@ -253,6 +253,17 @@ SELECT zdm_abort_window('renamed') > 0 AS undone;
 CALL zdm_wait('renamed');
 SELECT * FROM differences();
 
+-- an index that a table got as a partition, of a new one that goes after the table has left
+SELECT zdm_begin_window('index', 'defer') IS NOT NULL AS opened;
+CREATE INDEX logs_both ON logs (note, id);
+ALTER TABLE logs ATTACH PARTITION logs_2 FOR VALUES FROM (10) TO (20);
+CREATE INDEX logs_later ON logs (id, note);
+CALL zdm_wait('index');
+SELECT count(*) FROM pg_indexes WHERE tablename = 'logs_2' AND schemaname = current_schema;
+SELECT zdm_abort_window() > 0 AS undone;
+CALL zdm_wait('index');
+SELECT * FROM differences();
+
 -- an older index that has become one of a new partitioned index
 SELECT zdm_begin_window('index', 'defer') IS NOT NULL AS opened;
 CREATE INDEX logs_note ON logs (note);

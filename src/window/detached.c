@@ -50,19 +50,23 @@ is_part_of(const ObjectAddress *object, Oid relid)
 	return result;
 }
 
-static bool
-is_taken(List *takings, Oid classid, Oid objid)
+static const Taking *
+find_taking(List *takings, Oid classid, Oid objid)
 {
-	ListCell   *lc;
+	ObjectAddress object;
 
-	foreach(lc, takings)
-	{
-		const ObjectAddress *object = &((Taking *) lfirst(lc))->object;
+	ObjectAddressSet(object, classid, objid);
+	return taking_find(takings, &object);
+}
 
-		if (object->classId == classid && object->objectId == objid && object->objectSubId == 0)
-			return true;
-	}
-	return false;
+/* Is it taken away, and goes what it takes along, before that is undone? */
+static bool
+goes_before(List *takings, Oid classid, Oid objid, const Taking *detached)
+{
+	const Taking *taking = find_taking(takings, classid, objid);
+
+	return taking != NULL &&
+		(taking->step_id != 0 ? taking->step_id : taking->birth_id) > detached->step_id;
 }
 
 /* What it belongs to while the table is a partition; or InvalidOid */
@@ -103,7 +107,7 @@ find_older_index(List *takings, const ObjectAddress *object)
 		return NULL;
 	foreach(lc, find_all_inheritors(index, NoLock, NULL))
 	{
-		if (!is_taken(takings, RelationRelationId, lfirst_oid(lc)))
+		if (find_taking(takings, RelationRelationId, lfirst_oid(lc)) == NULL)
 			return psprintf("Index %s, made in the window, would take index %s along, which was there before.",
 							get_rel_name(index), get_rel_name(lfirst_oid(lc)));
 	}
@@ -152,7 +156,7 @@ release_parts(List *takings, const Taking *detached)
 		CHECK_FOR_INTERRUPTS();
 		if (taking->birth_id == 0 || !taking->is_implied ||
 			!is_part_of(&taking->object, detached->detached) || has_constraint(&taking->object) ||
-			is_taken(takings, taking->object.classId, parent_of(&taking->object)))
+			goes_before(takings, taking->object.classId, parent_of(&taking->object), detached))
 			continue;
 		taking->is_implied = false;
 		taking->birth_id = detached_id_before(detached->step_id, count++);
@@ -169,7 +173,7 @@ detached_release(List *takings)
 	{
 		const Taking *taking = lfirst(lc);
 
-		if (OidIsValid(taking->detached) && !is_taken(takings, RelationRelationId, taking->detached) &&
+		if (OidIsValid(taking->detached) && find_taking(takings, RelationRelationId, taking->detached) == NULL &&
 			!taking_stays(takings, taking))
 			release_parts(takings, taking);
 	}
