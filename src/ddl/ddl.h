@@ -464,6 +464,12 @@ extern void ddl_owner(ZdmDdl *ddl, Node *stmt);
 extern void ddl_reassign_owned(ZdmDdl *ddl, Node *stmt);
 extern void ddl_comment(ZdmDdl *ddl, Node *stmt);
 
+/*
+ * type.c: the columns (ObjectAddress) of the domain, and of those over it;
+ * pg_depend knows them all
+ */
+extern List *ddl_domain_columns(Oid domain);
+
 /* type.c */
 extern void ddl_alter_domain(ZdmDdl *ddl, Node *stmt);
 extern void ddl_alter_enum(ZdmDdl *ddl, Node *stmt);

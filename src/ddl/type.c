@@ -28,10 +28,10 @@ typedef struct DomainUse
 	const char *column;
 } DomainUse;
 
-/* Add the columns of the domain; pg_depend knows them all. */
-static List *
-domain_uses(ZdmDdl *ddl, Oid domain, List *uses)
+List *
+ddl_domain_columns(Oid domain)
 {
+	List	   *result = NIL;
 	List	   *nested = NIL;
 	ObjectAddress object;
 	ZdmCatalogScan scan;
@@ -44,28 +44,42 @@ domain_uses(ZdmDdl *ddl, Oid domain, List *uses)
 	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		DomainUse  *use;
 
 		CHECK_FOR_INTERRUPTS();
-		if (form->classid == TypeRelationId)
+		if (form->classid == TypeRelationId && get_typtype(form->objid) == TYPTYPE_DOMAIN)
+			nested = lappend_oid(nested, form->objid);
+		else if (form->classid == RelationRelationId && form->objsubid > 0 &&
+				 get_atttype(form->objid, form->objsubid) == domain)
 		{
-			if (get_typtype(form->objid) == TYPTYPE_DOMAIN)
-				nested = lappend_oid(nested, form->objid);
-			continue;
+			ObjectAddress *column = palloc(sizeof(ObjectAddress));
+
+			ObjectAddressSubSet(*column, RelationRelationId, form->objid, form->objsubid);
+			result = lappend(result, column);
 		}
-		if (form->classid != RelationRelationId || form->objsubid <= 0)
-			continue;
-		use = palloc(sizeof(DomainUse));
-		use->rel = ddl_rel_by_oid(ddl, form->objid);
-		use->column = get_attname(form->objid, form->objsubid, true);
-		if (use->rel != NULL && use->column != NULL && !use->rel->is_exempt)
-			uses = lappend(uses, use);
 	}
 	catalog_scan_end(&scan);
-
 	foreach(lc, nested)
-		uses = domain_uses(ddl, lfirst_oid(lc), uses);
-	return uses;
+		result = list_concat(result, ddl_domain_columns(lfirst_oid(lc)));
+	return result;
+}
+
+static List *
+domain_uses(ZdmDdl *ddl, Oid domain)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, ddl_domain_columns(domain))
+	{
+		const ObjectAddress *column = lfirst(lc);
+		DomainUse  *use = palloc(sizeof(DomainUse));
+
+		use->rel = ddl_rel_by_oid(ddl, column->objectId);
+		use->column = get_attname(column->objectId, column->objectSubId, true);
+		if (use->rel != NULL && use->column != NULL && !use->rel->is_exempt)
+			result = lappend(result, use);
+	}
+	return result;
 }
 
 /*
@@ -187,7 +201,7 @@ ddl_alter_domain(ZdmDdl *ddl, Node *node)
 	ddl->object = ddl_object_describe(&domain);
 	if (ddl_object_is_exempt(&domain))
 		return;
-	uses = domain_uses(ddl, domain.objectId, NIL);
+	uses = domain_uses(ddl, domain.objectId);
 
 	switch (stmt->subtype)
 	{

@@ -32,22 +32,15 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
-/* A column of the domain */
-typedef struct DomainColumn
-{
-	Oid			relid;
-	AttrNumber	attnum;
-} DomainColumn;
-
 static int
 compare_columns(const ListCell *a, const ListCell *b)
 {
-	const DomainColumn *left = lfirst(a);
-	const DomainColumn *right = lfirst(b);
+	const ObjectAddress *left = lfirst(a);
+	const ObjectAddress *right = lfirst(b);
 
-	if (left->relid != right->relid)
-		return left->relid < right->relid ? -1 : 1;
-	return left->attnum - right->attnum;
+	if (left->objectId != right->objectId)
+		return left->objectId < right->objectId ? -1 : 1;
+	return left->objectSubId - right->objectSubId;
 }
 
 /* Has it rows of its own, that other sessions can read too? */
@@ -60,40 +53,20 @@ has_rows(Oid relid)
 		get_rel_persistence(relid) != RELPERSISTENCE_TEMP;
 }
 
-/* The columns of the domain, and of those over it; pg_depend knows them all. */
+/* The columns of the domain, and of those over it, where rows can be looked for */
 static List *
-columns_of_domain(Oid domain)
+columns_with_rows(Oid domain)
 {
 	List	   *result = NIL;
-	List	   *nested = NIL;
-	ObjectAddress object;
-	ZdmCatalogScan scan;
-	HeapTuple	tuple;
 	ListCell   *lc;
 
-	check_stack_depth();
-	ObjectAddressSet(object, TypeRelationId, domain);
-	catalog_scan_depend(&scan, &object, true);
-	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
+	foreach(lc, ddl_domain_columns(domain))
 	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		const ObjectAddress *column = lfirst(lc);
 
-		CHECK_FOR_INTERRUPTS();
-		if (form->classid == TypeRelationId && get_typtype(form->objid) == TYPTYPE_DOMAIN)
-			nested = lappend_oid(nested, form->objid);
-		else if (form->classid == RelationRelationId && form->objsubid > 0 &&
-				 get_atttype(form->objid, form->objsubid) == domain && has_rows(form->objid))
-		{
-			DomainColumn *column = palloc(sizeof(DomainColumn));
-
-			column->relid = form->objid;
-			column->attnum = form->objsubid;
-			result = lappend(result, column);
-		}
+		if (has_rows(column->objectId))
+			result = lappend(result, lfirst(lc));
 	}
-	catalog_scan_end(&scan);
-	foreach(lc, nested)
-		result = list_concat(result, columns_of_domain(lfirst_oid(lc)));
 	list_sort(result, compare_columns);
 	return result;
 }
@@ -132,18 +105,18 @@ values_text(Oid domain, Oid role)
 								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 	ReleaseSysCache(tuple);
 	initStringInfo(&buf);
-	foreach(lc, columns_of_domain(domain))
+	foreach(lc, columns_with_rows(domain))
 	{
-		const DomainColumn *column = lfirst(lc);
+		const ObjectAddress *column = lfirst(lc);
 
-		if (!can_read(column->relid, role))
+		if (!can_read(column->objectId, role))
 			continue;
 		appendStringInfo(&buf, "%sSELECT tableoid::pg_catalog.regclass AS \"table\", ctid, %s::%s AS value FROM %s%s",
 						 buf.len > 0 ? " UNION ALL " : "",
-						 quote_identifier(get_attname(column->relid, column->attnum, false)), base,
-						 has_subclass(column->relid) ? "ONLY " : "",
-						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(column->relid)),
-													get_rel_name(column->relid)));
+						 quote_identifier(get_attname(column->objectId, column->objectSubId, false)), base,
+						 has_subclass(column->objectId) ? "ONLY " : "",
+						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(column->objectId)),
+													get_rel_name(column->objectId)));
 	}
 	if (buf.len == 0)			/* there can be one when the window ends */
 		appendStringInfo(&buf, "SELECT NULL::%s AS value WHERE false", base);
